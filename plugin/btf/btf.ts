@@ -1,0 +1,233 @@
+import { type ByteOrder, toWords } from '../bytes/endian.js';
+import { CodedError } from '../errors.js';
+import { type BtfHeader, decodeHeader } from './header.js';
+import {
+  elementCount,
+  HEAD_WORDS,
+  infoKind,
+  infoKindFlag,
+  infoVlen,
+  KIND_MAX,
+  KIND_SHAPES,
+  ROLE_PLAIN,
+  ROLE_STRING,
+  ROLE_TYPE,
+} from './kinds.js';
+
+/**
+ * A BTF over its own words: the type section as 32-bit words in host order, one index of where each type starts, and
+ * one role a word. Every record of every kind is a whole number of words, so byte order is gone after decoding and
+ * every algorithm is a linear pass over three arrays. There is no object a type.
+ *
+ * Type ids run from `firstId` to `endId - 1`; id 0 is void. A split BTF counts on from its base, in ids and in string
+ * offsets (Documentation/bpf/btf.rst).
+ */
+export class Btf {
+  readonly header: BtfHeader;
+  /** Type section. */
+  readonly words: Uint32Array;
+  /** ROLE_* of each word of `words`: the one place that knows which fields are ids and which are string offsets. */
+  readonly roles: Uint8Array;
+  /** Index into `words` at which own type `firstId + i` starts; one more entry marks the end. */
+  readonly starts: Uint32Array;
+  /** Own string section; offset `stringBase` of a name is its first byte. */
+  readonly strings: Uint8Array;
+  /** The section that describes kinds (Linux 7.1, 32-byte header), as it stood in the file; empty without one. */
+  readonly layout: Uint8Array;
+  readonly base: Btf | undefined;
+  readonly firstId: number;
+  readonly stringBase: number;
+
+  private constructor(
+    header: BtfHeader,
+    words: Uint32Array,
+    indexed: Indexed,
+    strings: Uint8Array,
+    layout: Uint8Array,
+    base: Btf | undefined,
+  ) {
+    this.header = header;
+    this.words = words;
+    this.roles = indexed.roles;
+    this.starts = indexed.starts;
+    this.strings = strings;
+    this.layout = layout;
+    this.base = base;
+    this.firstId = base === undefined ? 1 : base.endId;
+    this.stringBase = base === undefined ? 0 : base.stringEnd;
+  }
+
+  /**
+   * Checks everything a reader relies on: sections, kinds, sizes, and that every reference lies inside this BTF or
+   * its base. `bytes` is kept, not copied. Throws `btf-header`, `btf-types`, `btf-strings`, `btf-kind`,
+   * `btf-reference`, `btf-base`.
+   */
+  static decode(bytes: Uint8Array, base?: Btf): Btf {
+    const header = decodeHeader(bytes);
+    if (base !== undefined && base.order !== header.order) {
+      throw new CodedError('btf-base', `the base is ${base.order}-endian, this BTF ${header.order}-endian`, {
+        section: '.BTF',
+        offset: 0,
+      });
+    }
+    const cut = ({ offset, length }: { offset: number; length: number }): Uint8Array =>
+      bytes.subarray(header.length + offset, header.length + offset + length);
+    const words = toWords(cut(header.types), header.order);
+    const indexed = indexTypes(words, header);
+    const strings = cut(header.strings);
+    checkStrings(strings, header, base);
+    const btf = new Btf(header, words, indexed, strings, cut(header.layout), base);
+    btf.#checkReferences();
+    return btf;
+  }
+
+  get order(): ByteOrder {
+    return this.header.order;
+  }
+
+  /** Number of own types. */
+  get count(): number {
+    return this.starts.length - 1;
+  }
+
+  /** One past the last type id. */
+  get endId(): number {
+    return this.firstId + this.count;
+  }
+
+  /** One past the last string offset. */
+  get stringEnd(): number {
+    return this.stringBase + this.strings.length;
+  }
+
+  /** The BTF of the chain that holds a type id. The caller has checked the range 1 … endId-1. */
+  owner(id: number): Btf {
+    return id < this.firstId && this.base !== undefined ? this.base.owner(id) : this;
+  }
+
+  /** Index of the type's first word in `owner(id).words`. */
+  start(id: number): number {
+    const owner = this.owner(id);
+    return owner.starts[id - owner.firstId];
+  }
+
+  kind(id: number): number {
+    const owner = this.owner(id);
+    return infoKind(owner.words[owner.starts[id - owner.firstId] + 1]);
+  }
+
+  vlen(id: number): number {
+    return infoVlen(this.#head(id, 1));
+  }
+
+  kindFlag(id: number): boolean {
+    return infoKindFlag(this.#head(id, 1));
+  }
+
+  nameOffset(id: number): number {
+    return this.#head(id, 0);
+  }
+
+  /** The third word: bytes for kinds with a size, a type id for kinds that refer. */
+  sizeOrType(id: number): number {
+    return this.#head(id, 2);
+  }
+
+  /** Empty for anonymous types and for void. */
+  name(id: number): string {
+    return id === 0 ? '' : this.string(this.nameOffset(id));
+  }
+
+  /** Names are bytes; each byte becomes one character (latin1), so nothing is lost on the way out. */
+  string(offset: number): string {
+    if (offset < this.stringBase && this.base !== undefined) return this.base.string(offset);
+    const start = offset - this.stringBase;
+    const { buffer, byteOffset, byteLength } = this.strings;
+    const end = this.strings.indexOf(0, start);
+    return Buffer.from(buffer, byteOffset, byteLength).toString('latin1', start, end);
+  }
+
+  /** Bytes that the record of an own type takes in the type section. */
+  recordBytes(id: number): number {
+    const i = id - this.firstId;
+    return (this.starts[i + 1] - this.starts[i]) * 4;
+  }
+
+  #head(id: number, word: number): number {
+    const owner = this.owner(id);
+    return owner.words[owner.starts[id - owner.firstId] + word];
+  }
+
+  #checkReferences(): void {
+    const { words, roles, endId, stringEnd } = this;
+    for (let i = 0; i < words.length; i++) {
+      const role = roles[i];
+      if (role === ROLE_PLAIN) continue;
+      if (words[i] < (role === ROLE_TYPE ? endId : stringEnd)) continue;
+      const what =
+        role === ROLE_TYPE
+          ? `type id ${words[i]}, the last is ${endId - 1}`
+          : `string offset ${words[i]}, the strings end at ${stringEnd}`;
+      throw new CodedError('btf-reference', what, {
+        section: '.BTF',
+        offset: this.header.length + this.header.types.offset + i * 4,
+      });
+    }
+  }
+}
+
+interface Indexed {
+  readonly starts: Uint32Array;
+  readonly roles: Uint8Array;
+}
+
+const ROLES_BEFORE_ELEMENTS = KIND_SHAPES.map(shape =>
+  Uint8Array.from([ROLE_STRING, ROLE_PLAIN, shape.third, ...shape.fixed]),
+);
+const ROLES_OF_ELEMENT = KIND_SHAPES.map(shape => Uint8Array.from(shape.element));
+
+/** Walks the records once. The number of types is not in the header, so the index grows with what is found. */
+function indexTypes(words: Uint32Array, header: BtfHeader): Indexed {
+  const roles = new Uint8Array(words.length);
+  const starts = new Uint32Array(Math.floor(words.length / HEAD_WORDS) + 1);
+  let count = 0;
+  let at = 0;
+  const place = (word: number) => ({ section: '.BTF', offset: header.length + header.types.offset + word * 4 });
+  while (at < words.length) {
+    starts[count++] = at;
+    if (at + HEAD_WORDS > words.length) throw new CodedError('btf-types', `type ${count} is cut off`, place(at));
+    const info = words[at + 1];
+    const kind = infoKind(info);
+    if (kind === 0 || kind > KIND_MAX)
+      throw new CodedError('btf-kind', `type ${count} has kind ${kind}`, place(at + 1));
+    const before = ROLES_BEFORE_ELEMENTS[kind];
+    const element = ROLES_OF_ELEMENT[kind];
+    const elements = elementCount(kind, infoVlen(info));
+    const end = at + before.length + elements * element.length;
+    if (end > words.length)
+      throw new CodedError(
+        'btf-types',
+        `type ${count} (${KIND_SHAPES[kind].name}, vlen ${elements}) is cut off`,
+        place(at),
+      );
+    roles.set(before, at);
+    at += before.length;
+    if (element.length > 0) {
+      for (; at < end; at += element.length) for (let i = 0; i < element.length; i++) roles[at + i] = element[i];
+    }
+  }
+  starts[count] = at;
+  return { starts: starts.slice(0, count + 1), roles };
+}
+
+/** The kernel's rules (btf_parse_str_sec): starts with NUL unless split, ends with NUL. */
+function checkStrings(strings: Uint8Array, header: BtfHeader, base: Btf | undefined): void {
+  const place = { section: '.BTF', offset: header.length + header.strings.offset };
+  if (strings.length === 0) {
+    if (base === undefined) throw new CodedError('btf-strings', 'empty', place);
+    return;
+  }
+  if (strings.at(-1) !== 0) throw new CodedError('btf-strings', 'does not end with NUL', place);
+  if (base === undefined && strings[0] !== 0)
+    throw new CodedError('btf-strings', 'does not start with NUL (is this split BTF? pass its base with -B)', place);
+}

@@ -1,0 +1,113 @@
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { CodedError } from '../errors.js';
+
+/** Random access to bytes: a file is read piece by piece, never whole. */
+export interface ByteSource {
+  /** For error messages. */
+  readonly name: string;
+  /** In bytes. */
+  readonly size: number;
+  /**
+   * Exactly `length` bytes from `offset`, both in bytes. The result is the caller's to keep and to change.
+   * Throws `file-truncated` when the range leaves the file: a lying length in a header never allocates.
+   */
+  read(offset: number, length: number): Uint8Array;
+}
+
+function checkRange(source: ByteSource, offset: number, length: number): void {
+  if (
+    !Number.isSafeInteger(offset) ||
+    !Number.isSafeInteger(length) ||
+    offset < 0 ||
+    length < 0 ||
+    offset + length > source.size
+  ) {
+    throw new CodedError('file-truncated', `${length} bytes wanted, the file has ${source.size}`, {
+      file: source.name,
+      offset,
+    });
+  }
+}
+
+export class MemorySource implements ByteSource {
+  readonly name: string;
+  readonly size: number;
+  readonly #bytes: Uint8Array;
+
+  constructor(bytes: Uint8Array, name: string) {
+    this.#bytes = bytes;
+    this.size = bytes.length;
+    this.name = name;
+  }
+
+  read(offset: number, length: number): Uint8Array {
+    checkRange(this, offset, length);
+    return this.#bytes.slice(offset, offset + length);
+  }
+}
+
+export class FileSource implements ByteSource {
+  readonly name: string;
+  readonly size: number;
+  readonly #fd: number;
+
+  private constructor(fd: number, size: number, name: string) {
+    this.#fd = fd;
+    this.size = size;
+    this.name = name;
+  }
+
+  /** Opens read-only. Throws `file-unreadable` for what is missing, forbidden or no regular file. */
+  static open(path: string): FileSource {
+    let fd: number;
+    try {
+      fd = openSync(path, 'r');
+    } catch (error) {
+      throw new CodedError(
+        'file-unreadable',
+        (error as NodeJS.ErrnoException).code ?? 'open failed',
+        { file: path },
+        error,
+      );
+    }
+    const stat = fstatSync(fd);
+    if (!stat.isFile()) {
+      closeSync(fd);
+      throw new CodedError('file-unreadable', 'not a regular file', { file: path });
+    }
+    return new FileSource(fd, stat.size, path);
+  }
+
+  read(offset: number, length: number): Uint8Array {
+    checkRange(this, offset, length);
+    const bytes = new Uint8Array(length);
+    let done = 0;
+    while (done < length) {
+      const got = this.#readSome(bytes, done, length - done, offset + done);
+      if (got === 0)
+        throw new CodedError('file-changed', `it became shorter than ${this.size} bytes`, {
+          file: this.name,
+          offset: offset + done,
+        });
+      done += got;
+    }
+    return bytes;
+  }
+
+  #readSome(bytes: Uint8Array, at: number, length: number, offset: number): number {
+    try {
+      return readSync(this.#fd, bytes, at, length, offset);
+    } catch (error) {
+      throw new CodedError(
+        'file-unreadable',
+        (error as NodeJS.ErrnoException).code ?? 'read failed',
+        { file: this.name, offset },
+        error,
+      );
+    }
+  }
+
+  close(): void {
+    closeSync(this.#fd);
+  }
+}

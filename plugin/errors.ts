@@ -1,0 +1,206 @@
+/**
+ * The one catalogue of coded errors. A finding is data (`code`, file, section, offset, detail); its wording lives
+ * here, its exit code too, so that every command says the same thing the same way.
+ */
+
+/** Exit codes: 1 a check failed, 2 usage or configuration, 3 bad input, 4 a tool or the host. */
+export type ExitCode = 1 | 2 | 3 | 4;
+
+interface CatalogueEntry {
+  readonly exit: ExitCode;
+  /** What is wrong, in words that stand on their own. */
+  readonly what: string;
+  /** What the person at the terminal can do about it. */
+  readonly hint: string;
+}
+
+const CATALOGUE = {
+  usage: { exit: 2, what: 'wrong usage', hint: 'see vmlinux-btf --help' },
+  'roots-file': {
+    exit: 2,
+    what: 'the roots file has a line that is neither a type id nor kind:name',
+    hint: 'write one id, or one kind:name such as struct:sk_buff, a line',
+  },
+  'roots-unknown': {
+    exit: 2,
+    what: 'a root names a type that the BTF has not',
+    hint: 'look the name up with vmlinux-btf dump',
+  },
+  'type-unknown': { exit: 2, what: 'no such type', hint: 'look the name up with vmlinux-btf dump' },
+  'out-is-input': {
+    exit: 2,
+    what: 'the output folder would overwrite the input',
+    hint: 'choose another folder with -o',
+  },
+
+  'file-unreadable': { exit: 3, what: 'the file cannot be read', hint: 'check the path and its permissions' },
+  'file-truncated': {
+    exit: 3,
+    what: 'the file ends before what its headers promise',
+    hint: 'copy or build the file again',
+  },
+  'file-changed': {
+    exit: 3,
+    what: 'the file changed while it was read',
+    hint: 'wait for the build to finish, then run again',
+  },
+  'elf-not': { exit: 3, what: 'not an ELF file', hint: 'pass the uncompressed vmlinux of the build, not a boot image' },
+  'elf-header': { exit: 3, what: 'the ELF header is damaged', hint: 'build the file again' },
+  'elf-sections': { exit: 3, what: 'the ELF section headers are damaged', hint: 'build the file again' },
+  'elf-section-missing': {
+    exit: 3,
+    what: 'a section is missing',
+    hint: 'build the kernel with CONFIG_DEBUG_INFO_BTF=y and pass its vmlinux',
+  },
+  'elf-section-twice': { exit: 3, what: 'two sections have one name', hint: 'pass the vmlinux as the build made it' },
+  'elf-symbols-missing': {
+    exit: 3,
+    what: 'the file has no symbol table',
+    hint: 'pass the vmlinux of the build before it was stripped of symbols',
+  },
+  'elf-symbols': { exit: 3, what: 'the symbol table is damaged', hint: 'build the file again' },
+  'elf-kind': { exit: 3, what: 'the wrong kind of ELF file', hint: 'pass a vmlinux (an ET_EXEC file)' },
+  'elf-address': {
+    exit: 3,
+    what: 'an address lies in no section with data',
+    hint: 'pass the vmlinux as the build made it',
+  },
+  'arch-unsupported': {
+    exit: 3,
+    what: 'this architecture is not supported yet',
+    hint: 'ARM and MIPS32 are; raw BTF of any architecture can be split with --roots',
+  },
+  'relocatable-unsupported': {
+    exit: 3,
+    what: 'a relocatable kernel is not supported yet',
+    hint: 'its data words are only known after relocation; split its raw BTF with --roots',
+  },
+
+  'btf-missing': { exit: 3, what: 'no BTF in this file', hint: 'build the kernel with CONFIG_DEBUG_INFO_BTF=y' },
+  'btf-header': { exit: 3, what: 'the BTF header is damaged', hint: 'extract or build the BTF again' },
+  'btf-types': { exit: 3, what: 'the BTF type section is damaged', hint: 'extract or build the BTF again' },
+  'btf-strings': { exit: 3, what: 'the BTF string section is damaged', hint: 'extract or build the BTF again' },
+  'btf-kind': { exit: 3, what: 'a BTF kind that this version does not know', hint: 'update vmlinux-btf' },
+  'btf-reference': {
+    exit: 3,
+    what: 'a BTF reference points nowhere',
+    hint: 'for split BTF pass the matching base with -B',
+  },
+  'btf-limit': {
+    exit: 3,
+    what: 'the BTF is larger than the kernel accepts',
+    hint: 'the kernel takes at most 16 MiB of strings',
+  },
+  'btf-base': { exit: 3, what: 'the base BTF does not fit', hint: 'pass the base that the split BTF was made on' },
+
+  'btf-ids': {
+    exit: 3,
+    what: 'the .BTF_ids section is damaged',
+    hint: 'pass the vmlinux of the finished build, after resolve_btfids',
+  },
+  'struct-ops': { exit: 3, what: 'a struct_ops cannot be read', hint: 'pass the vmlinux as the build made it' },
+  'root-missing': {
+    exit: 3,
+    what: 'a type that the kernel needs is not in its BTF',
+    hint: 'check the pahole warnings of the kernel build',
+  },
+  'module-layout': {
+    exit: 3,
+    what: 'struct module cannot be read from the BTF',
+    hint: 'build the kernel with CONFIG_MODULES=y',
+  },
+  vermagic: { exit: 3, what: 'no vermagic in this kernel', hint: 'pass it with --vermagic' },
+  modversions: {
+    exit: 3,
+    what: 'the CRC of module_layout is not in this kernel',
+    hint: 'pass the vmlinux of the build, with its symbols',
+  },
+
+  'out-folder': {
+    exit: 3,
+    what: 'not the out folder of a split',
+    hint: 'run vmlinux-btf split first and pass its -o folder',
+  },
+  invariant: {
+    exit: 1,
+    what: 'a proof failed, nothing was written',
+    hint: 'this is a defect of vmlinux-btf: please report it with the input',
+  },
+  verify: {
+    exit: 1,
+    what: 'the out folder does not hold what its split promised',
+    hint: 'split again; do not install these files',
+  },
+
+  'write-failed': {
+    exit: 4,
+    what: 'an output cannot be written',
+    hint: 'check the free space and the permissions of the folder',
+  },
+  'tool-failed': { exit: 4, what: 'a tool of the host failed', hint: 'run the tool by hand to see why' },
+} as const satisfies Record<string, CatalogueEntry>;
+
+export type ErrorCode = keyof typeof CATALOGUE;
+
+/** Where an error was found. All offsets are bytes from the start of the file, or of `section` when it is given. */
+export interface ErrorPlace {
+  readonly file?: string | undefined;
+  readonly section?: string | undefined;
+  readonly offset?: number | bigint | undefined;
+}
+
+/** An error that a person can act on. Everything else that is thrown is a defect of this program. */
+export class CodedError extends Error {
+  readonly code: ErrorCode;
+  readonly place: ErrorPlace;
+  readonly detail: string;
+
+  constructor(code: ErrorCode, detail: string, place: ErrorPlace = {}, cause?: unknown) {
+    super(`${CATALOGUE[code].what}: ${detail}`, cause === undefined ? undefined : { cause });
+    this.name = 'CodedError';
+    this.code = code;
+    this.detail = detail;
+    this.place = place;
+  }
+
+  get exitCode(): ExitCode {
+    return CATALOGUE[this.code].exit;
+  }
+
+  get hint(): string {
+    return CATALOGUE[this.code].hint;
+  }
+
+  /** The same error, with the file named: engine code below `pipeline` knows bytes, not paths. */
+  in(file: string): CodedError {
+    if (this.place.file !== undefined) return this;
+    return new CodedError(this.code, this.detail, { ...this.place, file }, this.cause);
+  }
+}
+
+/** `<what> (<detail>): <where>: <what to do> [<code>]`, one line, without the program's name. */
+export function formatError(error: CodedError): string {
+  const { file, section, offset } = error.place;
+  const where = [file, section, offset === undefined ? undefined : `offset 0x${offset.toString(16)}`]
+    .filter(part => part !== undefined && part !== '')
+    .join(' ');
+  const what = `${CATALOGUE[error.code].what} (${error.detail})`;
+  return `${[what, where, error.hint].filter(part => part !== '').join(': ')} [${error.code}]`;
+}
+
+/** What `--json` prints instead of a result. */
+export function errorToJson(error: CodedError): object {
+  const { file, section, offset } = error.place;
+  return {
+    error: {
+      code: error.code,
+      what: CATALOGUE[error.code].what,
+      detail: error.detail,
+      ...(file === undefined ? {} : { file }),
+      ...(section === undefined ? {} : { section }),
+      ...(offset === undefined ? {} : { offset: Number(offset) }),
+      hint: error.hint,
+      exitCode: error.exitCode,
+    },
+  };
+}
