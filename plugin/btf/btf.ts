@@ -2,7 +2,6 @@ import { type ByteOrder, toWords } from '../bytes/endian.js';
 import { CodedError } from '../errors.js';
 import { type BtfHeader, decodeHeader } from './header.js';
 import {
-  elementCount,
   HEAD_WORDS,
   infoKind,
   infoKindFlag,
@@ -12,6 +11,7 @@ import {
   ROLE_PLAIN,
   ROLE_STRING,
   ROLE_TYPE,
+  type Role,
 } from './kinds.js';
 
 /**
@@ -77,7 +77,7 @@ export class Btf {
     const strings = cut(header.strings);
     checkStrings(strings, header, base);
     const btf = new Btf(header, words, indexed, strings, cut(header.layout), base);
-    btf.#checkReferences();
+    if (indexed.highestType >= btf.endId || indexed.highestString >= btf.stringEnd) throw btf.#firstBadReference();
     return btf;
   }
 
@@ -158,66 +158,87 @@ export class Btf {
     return owner.words[owner.starts[id - owner.firstId] + word];
   }
 
-  #checkReferences(): void {
+  #firstBadReference(): CodedError {
     const { words, roles, endId, stringEnd } = this;
-    for (let i = 0; i < words.length; i++) {
-      const role = roles[i];
-      if (role === ROLE_PLAIN) continue;
-      if (words[i] < (role === ROLE_TYPE ? endId : stringEnd)) continue;
-      const what =
-        role === ROLE_TYPE
-          ? `type id ${words[i]}, the last is ${endId - 1}`
-          : `string offset ${words[i]}, the strings end at ${stringEnd}`;
-      throw new CodedError('btf-reference', what, {
-        section: '.BTF',
-        offset: this.header.length + this.header.types.offset + i * 4,
-      });
-    }
+    const i = words.findIndex(
+      (word, at) => roles[at] !== ROLE_PLAIN && word >= (roles[at] === ROLE_TYPE ? endId : stringEnd),
+    );
+    const what =
+      roles[i] === ROLE_TYPE
+        ? `type id ${words[i]}, the last is ${endId - 1}`
+        : `string offset ${words[i]}, the strings end at ${stringEnd}`;
+    return new CodedError('btf-reference', what, {
+      section: '.BTF',
+      offset: this.header.length + this.header.types.offset + i * 4,
+    });
   }
 }
 
 interface Indexed {
   readonly starts: Uint32Array;
   readonly roles: Uint8Array;
+  readonly highestType: number;
+  readonly highestString: number;
 }
 
-const ROLES_BEFORE_ELEMENTS = KIND_SHAPES.map(shape =>
-  Uint8Array.from([ROLE_STRING, ROLE_PLAIN, shape.third, ...shape.fixed]),
-);
-const ROLES_OF_ELEMENT = KIND_SHAPES.map(shape => Uint8Array.from(shape.element));
+/** Roles as one number, two bits a word from the lowest up; a single 1 above the last word marks the end. */
+const PACKED_END = 1;
+const packRoles = (roles: readonly Role[]): number =>
+  roles.reduceRight<number>((packed, role) => (packed << 2) | role, PACKED_END);
 
-/** Walks the records once. The number of types is not in the header, so the index grows with what is found. */
+/** KIND_SHAPES for the hot loop, by kind: plain numbers in typed arrays. */
+const WORDS_BEFORE_ELEMENTS = Uint8Array.from(KIND_SHAPES, shape => HEAD_WORDS + shape.fixed.length);
+const WORDS_OF_ELEMENT = Uint8Array.from(KIND_SHAPES, shape => shape.element.length);
+const ROLES_BEFORE_ELEMENTS = Uint32Array.from(KIND_SHAPES, shape =>
+  packRoles([ROLE_STRING, ROLE_PLAIN, shape.third, ...shape.fixed]),
+);
+const ROLES_OF_ELEMENT = Uint32Array.from(KIND_SHAPES, shape => packRoles(shape.element));
+
+/**
+ * Walks every word once. The number of types is not in the header, so references cannot be checked on the way: the
+ * highest are found instead. One loop over plain numbers, because a process decodes once or twice and so pays for the
+ * interpreter until V8 has compiled it: 12 ms instead of 50 for 126,000 types.
+ */
 function indexTypes(words: Uint32Array, header: BtfHeader): Indexed {
   const roles = new Uint8Array(words.length);
   const starts = new Uint32Array(Math.floor(words.length / HEAD_WORDS) + 1);
+  let highestType = 0;
+  let highestString = 0;
   let count = 0;
   let at = 0;
-  const place = (word: number) => ({ section: '.BTF', offset: header.length + header.types.offset + word * 4 });
   while (at < words.length) {
-    starts[count++] = at;
-    if (at + HEAD_WORDS > words.length) throw new CodedError('btf-types', `type ${count} is cut off`, place(at));
-    const info = words[at + 1];
+    const info = words[at + 1]; // undefined when the head is cut off; its kind is then 0
     const kind = infoKind(info);
-    if (kind === 0 || kind > KIND_MAX)
-      throw new CodedError('btf-kind', `type ${count} has kind ${kind}`, place(at + 1));
-    const before = ROLES_BEFORE_ELEMENTS[kind];
-    const element = ROLES_OF_ELEMENT[kind];
-    const elements = elementCount(kind, infoVlen(info));
-    const end = at + before.length + elements * element.length;
-    if (end > words.length)
-      throw new CodedError(
-        'btf-types',
-        `type ${count} (${KIND_SHAPES[kind].name}, vlen ${elements}) is cut off`,
-        place(at),
-      );
-    roles.set(before, at);
-    at += before.length;
-    if (element.length > 0) {
-      for (; at < end; at += element.length) for (let i = 0; i < element.length; i++) roles[at + i] = element[i];
+    const end = at + WORDS_BEFORE_ELEMENTS[kind] + infoVlen(info) * WORDS_OF_ELEMENT[kind];
+    if (kind === 0 || kind > KIND_MAX || end > words.length) throw damagedType(words, header, at, count + 1);
+    starts[count++] = at;
+    let pattern = ROLES_BEFORE_ELEMENTS[kind];
+    for (; at < end; at++) {
+      if (pattern === PACKED_END) pattern = ROLES_OF_ELEMENT[kind];
+      const role = pattern & 3;
+      pattern >>= 2;
+      roles[at] = role;
+      const word = words[at];
+      if (role === ROLE_TYPE) {
+        if (word > highestType) highestType = word;
+      } else if (role === ROLE_STRING) {
+        if (word > highestString) highestString = word;
+      }
     }
   }
   starts[count] = at;
-  return { starts: starts.slice(0, count + 1), roles };
+  return { starts: starts.slice(0, count + 1), roles, highestType, highestString };
+}
+
+/** What is wrong with the record at word `at`: cut off, or of no known kind. */
+function damagedType(words: Uint32Array, header: BtfHeader, at: number, nth: number): CodedError {
+  const place = (word: number) => ({ section: '.BTF', offset: header.length + header.types.offset + word * 4 });
+  if (at + HEAD_WORDS > words.length) return new CodedError('btf-types', `type ${nth} is cut off`, place(at));
+  const info = words[at + 1];
+  const kind = infoKind(info);
+  if (kind === 0 || kind > KIND_MAX) return new CodedError('btf-kind', `type ${nth} has kind ${kind}`, place(at + 1));
+  const what = `${KIND_SHAPES[kind].name}, vlen ${infoVlen(info)}`;
+  return new CodedError('btf-types', `type ${nth} (${what}) is cut off`, place(at));
 }
 
 /** The kernel's rules (btf_parse_str_sec): starts with NUL unless split, ends with NUL. */

@@ -50,9 +50,9 @@ const P = ROLE_PLAIN;
 const T = ROLE_TYPE;
 const S = ROLE_STRING;
 
-/** Index: the kind. Kind 0 (UNKN) has no record. Versions: the kernel that brought the kind. */
+/** Index: the kind. Kind 0 (void) has no record. Versions: the kernel that brought the kind. */
 export const KIND_SHAPES: readonly KindShape[] = [
-  { name: 'UNKN', third: P, fixed: [], element: [] },
+  { name: 'UNKNOWN', third: P, fixed: [], element: [] },
   { name: 'INT', third: P, fixed: [P], element: [] }, // 4.18: encoding, offset, bits
   { name: 'PTR', third: T, fixed: [], element: [] },
   { name: 'ARRAY', third: P, fixed: [T, T, P], element: [] }, // element type, index type, nelems

@@ -1,6 +1,10 @@
 import type { Btf } from './btf.js';
 import { infoKind } from './kinds.js';
 
+/** FNV-1a, 32 bits. */
+const HASH_START = 2166136261;
+const HASH_FACTOR = 16777619;
+
 /**
  * Strings by content, and types by name: two names are the same when their bytes are, whether or not the producer
  * shared their offset. One open hash table over the string section, no JS string a name.
@@ -8,28 +12,37 @@ import { infoKind } from './kinds.js';
  */
 export class NameIndex {
   readonly #btf: Btf;
-  /** Hash slot → string offset + 1, or 0. */
-  readonly #slots: Uint32Array;
   /** Hash slot → first type of that name, and type → next type of the same name, ascending; 0 ends. */
   readonly #first: Uint32Array;
   readonly #next: Uint32Array;
 
   constructor(btf: Btf) {
-    this.#btf = btf;
+    const { words, starts, strings, count } = btf;
     let size = 16;
-    while (size < btf.count * 2) size *= 2;
-    this.#slots = new Uint32Array(size);
-    this.#first = new Uint32Array(size);
-    this.#next = new Uint32Array(btf.count + 1);
-    // From the last type to the first, so that each chain ascends without a tail pointer.
-    for (let id = btf.count; id >= 1; id--) {
-      const offset = btf.words[btf.starts[id - 1]];
+    while (size < count * 2) size *= 2;
+    const mask = size - 1;
+    const first = new Uint32Array(size);
+    const next = new Uint32Array(count + 1);
+    // From the last type to the first, so that each chain ascends without a tail pointer. One loop without calls: it
+    // runs once a process and is hot before V8 has compiled it.
+    for (let id = count; id >= 1; id--) {
+      const offset = words[starts[id - 1]];
       if (offset === 0) continue;
-      const slot = this.#slot(btf.strings, offset, lengthOf(btf.strings, offset));
-      this.#slots[slot] = offset + 1;
-      this.#next[id] = this.#first[slot];
-      this.#first[slot] = id;
+      let hash = HASH_START;
+      for (let i = offset, byte = strings[i]; byte !== 0; byte = strings[++i])
+        hash = Math.imul(hash ^ byte, HASH_FACTOR);
+      let slot = (hash ^ (hash >>> 15)) & mask;
+      let found = first[slot];
+      while (found !== 0 && !sameString(strings, words[starts[found - 1]], offset)) {
+        slot = (slot + 1) & mask;
+        found = first[slot];
+      }
+      next[id] = found;
+      first[slot] = id;
     }
+    this.#btf = btf;
+    this.#first = first;
+    this.#next = next;
   }
 
   /** Ids of all types of this exact name, ascending; of one kind when given. */
@@ -60,13 +73,13 @@ export class NameIndex {
 
   /** Where a name stands or would stand: linear probing, compared by bytes. */
   #slot(bytes: Uint8Array, offset: number, length: number): number {
-    const strings = this.#btf.strings;
-    const mask = this.#slots.length - 1;
-    let hash = 2166136261; // FNV-1a
-    for (let i = offset; i < offset + length; i++) hash = Math.imul(hash ^ bytes[i], 16777619);
+    const { words, starts, strings } = this.#btf;
+    const mask = this.#first.length - 1;
+    let hash = HASH_START;
+    for (let i = offset; i < offset + length; i++) hash = Math.imul(hash ^ bytes[i], HASH_FACTOR);
     let slot = (hash ^ (hash >>> 15)) & mask;
-    while (this.#slots[slot] !== 0) {
-      const other = this.#slots[slot] - 1;
+    for (let found = this.#first[slot]; found !== 0; found = this.#first[slot]) {
+      const other = words[starts[found - 1]];
       let i = 0;
       while (i < length && strings[other + i] === bytes[offset + i]) i++;
       if (i === length && strings[other + i] === 0) return slot;
@@ -74,6 +87,16 @@ export class NameIndex {
     }
     return slot;
   }
+}
+
+/** True when the NUL-terminated strings at two offsets are the same. */
+function sameString(strings: Uint8Array, one: number, other: number): boolean {
+  if (one === other) return true;
+  while (strings[one] === strings[other] && strings[one] !== 0) {
+    one++;
+    other++;
+  }
+  return strings[one] === strings[other];
 }
 
 /** Bytes up to the NUL. */

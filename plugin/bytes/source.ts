@@ -42,7 +42,8 @@ export class MemorySource implements ByteSource {
 
   read(offset: number, length: number): Uint8Array {
     checkRange(this, offset, length);
-    return this.#bytes.slice(offset, offset + length);
+    // Buffer overrides slice with one that does not copy.
+    return Uint8Array.prototype.slice.call(this.#bytes, offset, offset + length);
   }
 }
 

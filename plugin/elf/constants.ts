@@ -1,5 +1,14 @@
 /** Numbers of the ELF specification (gABI), as far as this project reads or writes them. */
 
+/** 32 or 64 bit (`EI_CLASS`). */
+export type ElfClass = 32 | 64;
+
+/** Bytes of the file header, a section header, a program header and a symbol, by class. */
+export const ELF_SIZES = {
+  32: { ehdr: 52, shdr: 40, phdr: 32, sym: 16 },
+  64: { ehdr: 64, shdr: 64, phdr: 56, sym: 24 },
+} as const;
+
 export const ET_REL = 1;
 export const ET_EXEC = 2;
 export const ET_DYN = 3;
@@ -15,6 +24,7 @@ export const EM_AARCH64 = 183;
 export const EM_RISCV = 243;
 export const EM_LOONGARCH = 258;
 
+export const SHT_NULL = 0;
 export const SHT_PROGBITS = 1;
 export const SHT_SYMTAB = 2;
 export const SHT_STRTAB = 3;

@@ -1,52 +1,14 @@
-import { type ByteOrder, EndianReader } from '../bytes/endian.js';
+import { EndianReader } from '../bytes/endian.js';
 import type { ByteSource } from '../bytes/source.js';
 import { CodedError } from '../errors.js';
-import {
-  PN_XNUM,
-  PT_LOAD,
-  SHF_ALLOC,
-  SHF_COMPRESSED,
-  SHN_LORESERVE,
-  SHN_XINDEX,
-  SHT_NOBITS,
-  SHT_STRTAB,
-} from './constants.js';
+import { PT_LOAD, SHF_ALLOC, SHF_COMPRESSED, SHT_NOBITS } from './constants.js';
+import { hasMagic } from './elfy.js';
+import { type ElfHeader, readHeader } from './header.js';
+import { type ElfSection, readSections } from './sections.js';
 
-/** 32 or 64 bit (`EI_CLASS`). */
-export type ElfClass = 32 | 64;
-
-export interface ElfHeader {
-  readonly class: ElfClass;
-  readonly order: ByteOrder;
-  readonly osabi: number;
-  readonly type: number;
-  readonly machine: number;
-  readonly flags: number;
-  readonly entry: bigint;
-  /** File offsets in bytes, sizes of one entry in bytes, counts already resolved through section 0. */
-  readonly shoff: number;
-  readonly shentsize: number;
-  readonly shnum: number;
-  readonly shstrndx: number;
-  readonly phoff: number;
-  readonly phentsize: number;
-  readonly phnum: number;
-}
-
-export interface ElfSection {
-  readonly index: number;
-  readonly name: string;
-  readonly type: number;
-  readonly flags: number;
-  readonly addr: bigint;
-  /** File offset and size in bytes; a NOBITS section has a size but no bytes in the file. */
-  readonly offset: number;
-  readonly size: number;
-  readonly link: number;
-  readonly info: number;
-  readonly addralign: number;
-  readonly entsize: number;
-}
+export type { ElfClass } from './constants.js';
+export type { ElfHeader } from './header.js';
+export type { ElfSection } from './sections.js';
 
 export interface ElfSegment {
   readonly type: number;
@@ -56,14 +18,6 @@ export interface ElfSegment {
   readonly filesz: number;
   readonly memsz: bigint;
 }
-
-const EI_CLASS = 4;
-const EI_DATA = 5;
-const EI_VERSION = 6;
-const EI_OSABI = 7;
-
-/** Entry sizes of the gABI, by class. */
-const SIZES = { 32: { ehdr: 52, shdr: 40, phdr: 32 }, 64: { ehdr: 64, shdr: 64, phdr: 56 } } as const;
 
 /** An ELF file, read by offset: headers at once, section data only when asked for. */
 export class ElfFile {
@@ -79,7 +33,7 @@ export class ElfFile {
 
   /** True when the first four bytes are the ELF magic. */
   static isElf(source: ByteSource): boolean {
-    return source.size >= 4 && new EndianReader(source.read(0, 4), 'big').u32(0) === 0x7f454c46;
+    return hasMagic(source);
   }
 
   /** Throws `elf-not`, `elf-header`, `elf-sections` or `file-truncated`. */
@@ -192,141 +146,6 @@ export class ElfFile {
   #at(section?: string): { file: string; section?: string } {
     return section === undefined ? { file: this.source.name } : { file: this.source.name, section };
   }
-}
-
-function safeOffset(value: bigint, source: ByteSource, what: string): number {
-  if (value > BigInt(Number.MAX_SAFE_INTEGER)) {
-    throw new CodedError('elf-header', `${what} is 0x${value.toString(16)}`, { file: source.name });
-  }
-  return Number(value);
-}
-
-function readHeader(source: ByteSource): ElfHeader {
-  if (!ElfFile.isElf(source)) throw new CodedError('elf-not', 'no ELF magic', { file: source.name, offset: 0 });
-  if (source.size < SIZES[32].ehdr)
-    throw new CodedError('file-truncated', 'no room for an ELF header', { file: source.name, offset: 0 });
-  const ident = source.read(0, 16);
-  const elfClass = ident[EI_CLASS] === 1 ? 32 : ident[EI_CLASS] === 2 ? 64 : undefined;
-  if (elfClass === undefined)
-    throw new CodedError('elf-header', `class ${ident[EI_CLASS]}`, { file: source.name, offset: EI_CLASS });
-  const order = ident[EI_DATA] === 1 ? 'little' : ident[EI_DATA] === 2 ? 'big' : undefined;
-  if (order === undefined)
-    throw new CodedError('elf-header', `byte order ${ident[EI_DATA]}`, { file: source.name, offset: EI_DATA });
-  if (ident[EI_VERSION] !== 1)
-    throw new CodedError('elf-header', `version ${ident[EI_VERSION]}`, { file: source.name, offset: EI_VERSION });
-
-  const wide = elfClass === 64;
-  const reader = new EndianReader(source.read(0, SIZES[elfClass].ehdr), order);
-  const word = (narrow: number, offset64: number): bigint => (wide ? reader.u64(offset64) : BigInt(reader.u32(narrow)));
-  const phoff = safeOffset(word(28, 32), source, 'e_phoff');
-  const shoff = safeOffset(word(32, 40), source, 'e_shoff');
-  const tail = wide ? 52 : 40;
-  const header = {
-    class: elfClass,
-    order,
-    osabi: ident[EI_OSABI] ?? 0,
-    type: reader.u16(16),
-    machine: reader.u16(18),
-    flags: reader.u32(wide ? 48 : 36),
-    entry: word(24, 24),
-    phoff,
-    shoff,
-    phentsize: reader.u16(tail + 2),
-    phnum: reader.u16(tail + 4),
-    shentsize: reader.u16(tail + 6),
-    shnum: reader.u16(tail + 8),
-    shstrndx: reader.u16(tail + 10),
-  } satisfies ElfHeader;
-  return resolveExtendedNumbering(source, header);
-}
-
-/** Counts that do not fit into 16 bits stand in section 0 (gABI: sh_size, sh_link, sh_info). */
-function resolveExtendedNumbering(source: ByteSource, header: ElfHeader): ElfHeader {
-  const place = { file: source.name, offset: header.shoff };
-  const size = SIZES[header.class];
-  if (header.phnum > 0 && header.phentsize !== size.phdr)
-    throw new CodedError('elf-header', `e_phentsize ${header.phentsize}`, { file: source.name });
-  if (header.shoff === 0) {
-    if (header.shnum > 0) throw new CodedError('elf-sections', `${header.shnum} sections at offset 0`, place);
-    return header;
-  }
-  if (header.shentsize !== size.shdr) throw new CodedError('elf-sections', `e_shentsize ${header.shentsize}`, place);
-  if (header.shnum >= SHN_LORESERVE) throw new CodedError('elf-sections', `e_shnum ${header.shnum}`, place);
-  const reader = new EndianReader(source.read(header.shoff, size.shdr), header.order);
-  const wide = header.class === 64;
-  const realCount = wide ? safeOffset(reader.u64(32), source, 'sh_size of section 0') : reader.u32(20);
-  return {
-    ...header,
-    shnum: header.shnum === 0 ? realCount : header.shnum,
-    shstrndx: header.shstrndx === SHN_XINDEX ? reader.u32(wide ? 40 : 24) : header.shstrndx,
-    phnum: header.phnum === PN_XNUM ? reader.u32(wide ? 44 : 28) : header.phnum,
-  };
-}
-
-function readSections(source: ByteSource, header: ElfHeader): readonly ElfSection[] {
-  const { shoff, shnum, shentsize, shstrndx, order } = header;
-  if (shoff === 0 || shnum === 0) return [];
-  const reader = new EndianReader(source.read(shoff, shnum * shentsize), order);
-  const wide = header.class === 64;
-  const raw = Array.from({ length: shnum }, (_, index) =>
-    readSectionHeader(reader, index, index * shentsize, wide, source),
-  );
-  const names = readNameTable(source, raw, shstrndx, shoff);
-  return raw.map(({ nameOffset, ...section }) => ({ ...section, name: sectionName(names, nameOffset, source) }));
-}
-
-type RawSection = Omit<ElfSection, 'name'> & { readonly nameOffset: number };
-
-function readSectionHeader(
-  reader: EndianReader,
-  index: number,
-  at: number,
-  wide: boolean,
-  source: ByteSource,
-): RawSection {
-  const word = (narrow: number, offset64: number): bigint =>
-    wide ? reader.u64(at + offset64) : BigInt(reader.u32(at + narrow));
-  return {
-    index,
-    nameOffset: reader.u32(at),
-    type: reader.u32(at + 4),
-    flags: Number(BigInt.asUintN(32, word(8, 8))),
-    addr: word(12, 16),
-    offset: safeOffset(word(16, 24), source, `sh_offset of section ${index}`),
-    size: safeOffset(word(20, 32), source, `sh_size of section ${index}`),
-    link: reader.u32(at + (wide ? 40 : 24)),
-    info: reader.u32(at + (wide ? 44 : 28)),
-    addralign: Number(word(32, 48)),
-    entsize: Number(word(36, 56)),
-  };
-}
-
-function readNameTable(
-  source: ByteSource,
-  sections: readonly RawSection[],
-  shstrndx: number,
-  shoff: number,
-): Uint8Array {
-  const table = sections[shstrndx];
-  if (table === undefined || table.type !== SHT_STRTAB) {
-    throw new CodedError('elf-sections', `e_shstrndx ${shstrndx} names no string table`, {
-      file: source.name,
-      offset: shoff,
-    });
-  }
-  return source.read(table.offset, table.size);
-}
-
-function sectionName(names: Uint8Array, offset: number, source: ByteSource): string {
-  const end = names.indexOf(0, offset);
-  if (offset >= names.length || end < 0) {
-    throw new CodedError('elf-sections', `a section name at ${offset} of ${names.length}`, {
-      file: source.name,
-      section: '.shstrtab',
-      offset,
-    });
-  }
-  return Buffer.from(names.buffer, names.byteOffset + offset, end - offset).toString('latin1');
 }
 
 function readSegment(reader: EndianReader, at: number, wide: boolean): ElfSegment {

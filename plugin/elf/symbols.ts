@@ -1,9 +1,7 @@
 import type { EndianReader } from '../bytes/endian.js';
 import { CodedError } from '../errors.js';
-import { SHN_XINDEX, SHT_STRTAB, SHT_SYMTAB, SHT_SYMTAB_SHNDX } from './constants.js';
+import { ELF_SIZES, SHN_LORESERVE, SHN_XINDEX, SHT_STRTAB, SHT_SYMTAB, SHT_SYMTAB_SHNDX } from './constants.js';
 import type { ElfFile, ElfSection } from './file.js';
-
-const ENTRY_SIZE = { 32: 16, 64: 24 } as const;
 
 export interface ElfSymbol {
   readonly index: number;
@@ -38,7 +36,7 @@ export class SymbolTable {
     wide: boolean,
     file: string,
   ) {
-    this.#entrySize = ENTRY_SIZE[wide ? 64 : 32];
+    this.#entrySize = ELF_SIZES[wide ? 64 : 32].sym;
     this.count = Math.floor(entries.length / this.#entrySize);
     this.#entries = entries;
     this.#strings = strings;
@@ -53,7 +51,10 @@ export class SymbolTable {
     if (table === undefined || table.size === 0)
       throw new CodedError('elf-symbols-missing', 'no .symtab', { file: elf.source.name });
     const place = { file: elf.source.name, section: table.name };
-    if (table.size % ENTRY_SIZE[elf.header.class] !== 0)
+    const entrySize = ELF_SIZES[elf.header.class].sym;
+    if (table.entsize !== 0 && table.entsize !== entrySize)
+      throw new CodedError('elf-symbols', `sh_entsize ${table.entsize}`, place);
+    if (table.size % entrySize !== 0)
       throw new CodedError('elf-symbols', `${table.size} bytes are no whole number of symbols`, place);
     const strings = elf.sections[table.link];
     if (strings === undefined || strings.type !== SHT_STRTAB)
@@ -110,7 +111,7 @@ export class SymbolTable {
   }
 
   section(index: number): number {
-    const shndx = this.#entries.u16(index * this.#entrySize + (this.#wide ? 6 : 14));
+    const shndx = this.#shndx(index);
     if (shndx !== SHN_XINDEX) return shndx;
     if (this.#extended === undefined || index * 4 + 4 > this.#extended.length) {
       throw new CodedError('elf-symbols', `symbol ${index} has no extended section index`, {
@@ -119,6 +120,15 @@ export class SymbolTable {
       });
     }
     return this.#extended.u32(index * 4);
+  }
+
+  /**
+   * True for SHN_ABS, SHN_COMMON and their like, which name no section. Only a file of more than 65,279 sections has
+   * sections of the same numbers.
+   */
+  isReserved(index: number): boolean {
+    const shndx = this.#shndx(index);
+    return shndx >= SHN_LORESERVE && shndx !== SHN_XINDEX;
   }
 
   at(index: number): ElfSymbol {
@@ -135,7 +145,8 @@ export class SymbolTable {
 
   /** Every symbol that is defined in one section, in table order. */
   *inSection(section: ElfSection): Generator<ElfSymbol> {
-    for (let index = 1; index < this.count; index++) if (this.section(index) === section.index) yield this.at(index);
+    for (let index = 1; index < this.count; index++)
+      if (this.section(index) === section.index && !this.isReserved(index)) yield this.at(index);
   }
 
   /** The first symbol of exactly this name, or undefined. */
@@ -143,6 +154,10 @@ export class SymbolTable {
     const wanted = Buffer.from(`${name}\0`, 'latin1');
     for (let index = 1; index < this.count; index++) if (this.nameStartsWith(index, wanted)) return this.at(index);
     return undefined;
+  }
+
+  #shndx(index: number): number {
+    return this.#entries.u16(index * this.#entrySize + (this.#wide ? 6 : 14));
   }
 
   #info(index: number): number {

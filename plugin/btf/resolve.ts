@@ -1,0 +1,77 @@
+import type { Btf } from './btf.js';
+import {
+  KIND_CONST,
+  KIND_FUNC_PROTO,
+  KIND_PTR,
+  KIND_RESTRICT,
+  KIND_STRUCT,
+  KIND_TYPE_TAG,
+  KIND_TYPEDEF,
+  KIND_UNION,
+  KIND_VOLATILE,
+} from './kinds.js';
+
+const TRANSPARENT: ReadonlySet<number> = new Set([
+  KIND_TYPEDEF,
+  KIND_VOLATILE,
+  KIND_CONST,
+  KIND_RESTRICT,
+  KIND_TYPE_TAG,
+]);
+
+/** Follows typedefs and modifiers. 0 (void) at the end of a chain, and for a chain that only leads to itself. */
+export function skipModifiers(btf: Btf, id: number): number {
+  for (let steps = 0; steps <= btf.endId; steps++) {
+    if (id === 0 || !TRANSPARENT.has(btf.kind(id))) return id;
+    id = btf.sizeOrType(id);
+  }
+  return 0;
+}
+
+/** The FUNC_PROTO that a type is a pointer to, or 0. */
+export function functionPointer(btf: Btf, id: number): number {
+  const pointer = skipModifiers(btf, id);
+  if (pointer === 0 || btf.kind(pointer) !== KIND_PTR) return 0;
+  const target = skipModifiers(btf, btf.sizeOrType(pointer));
+  return target !== 0 && btf.kind(target) === KIND_FUNC_PROTO ? target : 0;
+}
+
+export interface Member {
+  readonly name: string;
+  readonly type: number;
+  /** From the start of the struct. */
+  readonly bitOffset: number;
+  /** 0 when the member is no bit field. */
+  readonly bitfieldSize: number;
+}
+
+/** Members of a STRUCT or UNION, in order; anonymous ones too. Other kinds have none. */
+export function members(btf: Btf, id: number): Member[] {
+  const kind = btf.kind(id);
+  if (kind !== KIND_STRUCT && kind !== KIND_UNION) return [];
+  const owner = btf.owner(id);
+  const start = btf.start(id) + 3;
+  const packed = btf.kindFlag(id);
+  return Array.from({ length: btf.vlen(id) }, (_, i) => {
+    const at = start + i * 3;
+    const offset = owner.words[at + 2];
+    return {
+      name: btf.string(owner.words[at]),
+      type: owner.words[at + 1],
+      bitOffset: packed ? offset & 0xffffff : offset,
+      bitfieldSize: packed ? offset >>> 24 : 0,
+    };
+  });
+}
+
+/** The member of this name, with its byte offset; undefined when there is none or it is no whole byte. */
+export function memberAt(
+  btf: Btf,
+  id: number,
+  name: string,
+): { readonly byteOffset: number; readonly type: number } | undefined {
+  const found = members(btf, id).find(
+    member => member.name === name && member.bitfieldSize === 0 && member.bitOffset % 8 === 0,
+  );
+  return found === undefined ? undefined : { byteOffset: found.bitOffset / 8, type: found.type };
+}

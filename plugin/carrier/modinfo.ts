@@ -1,0 +1,24 @@
+import type { ByteOrder } from '../bytes/endian.js';
+import { ByteWriter } from '../bytes/writer.js';
+import type { ElfFile } from '../elf/file.js';
+
+export const MODINFO_SECTION = '.modinfo';
+
+/** `key=value` strings, each ended by NUL, as modinfo(8) and the kernel read them. */
+export function encodeModinfo(entries: Readonly<Record<string, string>>, order: ByteOrder): Uint8Array {
+  const writer = new ByteWriter(order);
+  for (const [key, value] of Object.entries(entries)) writer.cstring(`${key}=${value}`);
+  return writer.done();
+}
+
+/** The first value of each key. Throws `elf-section-missing`. */
+export function readModinfo(elf: ElfFile): Map<string, string> {
+  const found = new Map<string, string>();
+  for (const entry of Buffer.from(elf.data(elf.section(MODINFO_SECTION)))
+    .toString('latin1')
+    .split('\0')) {
+    const equals = entry.indexOf('=');
+    if (equals > 0 && !found.has(entry.slice(0, equals))) found.set(entry.slice(0, equals), entry.slice(equals + 1));
+  }
+  return found;
+}

@@ -1,0 +1,11 @@
+/** What a command may touch of the outside; `cli.ts` makes it, tests make their own. */
+export interface Context {
+  /** Text or, as latin1, the bytes of names. Resolves when the reader has taken it: dumps are large. */
+  readonly print: (text: string) => Promise<void>;
+  /** Tells what is being done, for people who wait. */
+  readonly onStage: (stage: string) => void;
+}
+
+export function printJson(context: Context, value: unknown): Promise<void> {
+  return context.print(`${JSON.stringify(value, null, 2)}\n`);
+}

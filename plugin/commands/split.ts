@@ -1,0 +1,37 @@
+import { CodedError } from '../errors.js';
+import { type Compressor, isCompressor } from '../host/compress.js';
+import { runSplit } from '../pipeline/split.js';
+import { renderText } from '../report/render/text.js';
+import { type Context, printJson } from './context.js';
+
+export interface SplitArguments {
+  readonly file: string;
+  readonly out: string;
+  readonly roots?: string | undefined;
+  readonly vermagic?: string | undefined;
+  /** Comma-separated compressors, or `none`. */
+  readonly sizes: string;
+  readonly json: boolean;
+  readonly quiet: boolean;
+}
+
+export async function split(args: SplitArguments, context: Context): Promise<void> {
+  const report = await runSplit({
+    file: args.file,
+    out: args.out,
+    rootsFile: args.roots,
+    vermagic: args.vermagic,
+    compressors: parseCompressors(args.sizes),
+    onStage: context.onStage,
+  });
+  if (args.json) await printJson(context, report);
+  else if (!args.quiet) await context.print(`${renderText(report)}\n${args.out}: written\n`);
+}
+
+function parseCompressors(text: string): Compressor[] {
+  if (text === 'none') return [];
+  return text.split(',').map(name => {
+    if (!isCompressor(name)) throw new CodedError('usage', `--sizes ${text}: ${name} is none of gzip, xz, zstd, none`);
+    return name;
+  });
+}

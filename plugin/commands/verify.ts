@@ -1,0 +1,18 @@
+import { verifyOut } from '../pipeline/verify.js';
+import { type Context, printJson } from './context.js';
+
+export interface VerifyArguments {
+  readonly out: string;
+  readonly original?: string | undefined;
+  readonly json: boolean;
+  readonly quiet: boolean;
+}
+
+export async function verify(args: VerifyArguments, context: Context): Promise<void> {
+  const verified = await verifyOut(args.out, args.original);
+  if (args.json) await printJson(context, verified);
+  else if (!args.quiet)
+    await context.print(
+      `${args.out} is a whole split of ${verified.original}:\n${verified.proved.map(line => `  ${line}\n`).join('')}`,
+    );
+}

@@ -1,0 +1,108 @@
+import { Btf } from '../btf/btf.js';
+import type { NameIndex } from '../btf/names.js';
+import { FileSource } from '../bytes/source.js';
+import { ET_REL } from '../elf/constants.js';
+import { ElfFile, type ElfSection } from '../elf/file.js';
+import { SymbolTable } from '../elf/symbols.js';
+import { CodedError } from '../errors.js';
+
+export const BTF_SECTION = '.BTF';
+/** The kernel and libbpf take offsets up to 2^31; more than this is no BTF and is never read into memory. */
+const MAX_RAW_BTF = 256 << 20;
+
+/** A file with BTF in it: a vmlinux, a module, or the bare BTF. */
+export interface BtfInput {
+  readonly kind: 'vmlinux' | 'module' | 'btf';
+  readonly file: string;
+  readonly source: FileSource;
+  readonly btf: Btf;
+  /** Undefined for bare BTF. */
+  readonly elf: ElfFile | undefined;
+  readonly section: ElfSection | undefined;
+}
+
+/**
+ * Opens a file, runs `use` on it, closes it. `use` sees every coded error with the file's name in it.
+ */
+export async function withInput<T>(
+  file: string,
+  base: Btf | undefined,
+  use: (input: BtfInput) => T | Promise<T>,
+): Promise<T> {
+  const source = FileSource.open(file);
+  try {
+    return await use(readInput(source, base));
+  } catch (error) {
+    throw error instanceof CodedError ? error.in(file) : error;
+  } finally {
+    source.close();
+  }
+}
+
+/** Only the BTF of a file, for `-B`. */
+export function readBtf(file: string): Promise<Btf> {
+  return withInput(file, undefined, input => input.btf);
+}
+
+function readInput(source: FileSource, base: Btf | undefined): BtfInput {
+  const file = source.name;
+  if (!ElfFile.isElf(source)) {
+    if (!looksLikeBtf(source)) throw new CodedError('elf-not', 'neither ELF nor BTF magic', { file, offset: 0 });
+    if (source.size > MAX_RAW_BTF) throw new CodedError('btf-limit', `${source.size} bytes`, { file });
+    return {
+      kind: 'btf',
+      file,
+      source,
+      btf: Btf.decode(source.read(0, source.size), base),
+      elf: undefined,
+      section: undefined,
+    };
+  }
+  const elf = ElfFile.open(source);
+  const section = elf.find(BTF_SECTION);
+  if (section === undefined || section.size === 0)
+    throw new CodedError('btf-missing', section === undefined ? 'no .BTF section' : 'the .BTF section is empty', {
+      file,
+    });
+  if (section.size > MAX_RAW_BTF)
+    throw new CodedError('btf-limit', `${section.size} bytes`, { file, section: BTF_SECTION });
+  const btf = Btf.decode(elf.data(section), base);
+  if (btf.order !== elf.header.order) {
+    throw new CodedError('btf-header', `${btf.order}-endian BTF in a ${elf.header.order}-endian file`, {
+      file,
+      section: BTF_SECTION,
+      offset: 0,
+    });
+  }
+  return { kind: elf.header.type === ET_REL ? 'module' : 'vmlinux', file, source, btf, elf, section };
+}
+
+function looksLikeBtf(source: FileSource): boolean {
+  if (source.size < 4) return false;
+  const magic = source.read(0, 2);
+  return (magic[0] === 0x9f && magic[1] === 0xeb) || (magic[0] === 0xeb && magic[1] === 0x9f);
+}
+
+/** What only a linked kernel has. */
+export interface KernelInput extends BtfInput {
+  readonly kind: 'vmlinux';
+  readonly elf: ElfFile;
+  readonly section: ElfSection;
+  readonly symbols: SymbolTable;
+  readonly names: NameIndex;
+}
+
+/** Throws `elf-kind` for a module or bare BTF, `elf-symbols-missing` for a stripped vmlinux. */
+export function asKernel(input: BtfInput, names: NameIndex): KernelInput {
+  const { elf, section } = input;
+  if (elf === undefined || section === undefined || input.kind !== 'vmlinux') {
+    throw new CodedError(
+      'elf-kind',
+      input.kind === 'btf'
+        ? 'bare BTF has no .BTF_ids to take roots from; pass --roots'
+        : 'a relocatable object, such as a module',
+      { file: input.file },
+    );
+  }
+  return { ...input, kind: 'vmlinux', elf, section, symbols: SymbolTable.read(elf), names };
+}

@@ -1,0 +1,74 @@
+import type { Btf } from '../btf/btf.js';
+import { kindName } from '../btf/kinds.js';
+import { type ByteOrder, fromWords, toWords } from '../bytes/endian.js';
+import type { WrittenFile } from '../host/out-folder.js';
+import type { Root } from '../roots/root.js';
+import type { Closure } from '../split/closure.js';
+import { TOOL } from '../version.js';
+
+/** `split.json`: what was split, why each root stays, and what was written. */
+export interface Manifest {
+  readonly schemaVersion: 1;
+  readonly tool: { readonly name: string; readonly version: string };
+  readonly input: {
+    /** Relative to the out folder. */
+    readonly file: string;
+    readonly kind: 'vmlinux' | 'btf';
+    readonly bytes: number;
+    readonly sha256: string;
+  };
+  readonly closure: 'complete';
+  readonly types: { readonly full: number; readonly base: number; readonly rest: number };
+  /** Bytes of NULs at the end of the strings of base.btf. */
+  readonly padding: number;
+  /** New id of each old id, 0 first, as little-endian 32-bit words. */
+  readonly permutation: string;
+  readonly roots: readonly ManifestRoot[];
+  /** Every file of the folder but this one. */
+  readonly files: readonly WrittenFile[];
+}
+
+export interface ManifestRoot extends Root {
+  /** Id in base.btf. */
+  readonly newId: number;
+  readonly kind: string;
+  readonly name: string;
+}
+
+const PERMUTATION_ORDER: ByteOrder = 'little';
+
+export function encodePermutation(newIds: Uint32Array): Uint8Array {
+  return fromWords(newIds, PERMUTATION_ORDER);
+}
+
+/** `bytes`: a multiple of four. */
+export function decodePermutation(bytes: Uint8Array): Uint32Array {
+  return toWords(bytes, PERMUTATION_ORDER);
+}
+
+export function buildManifest(
+  input: Manifest['input'],
+  btf: Btf,
+  closure: Closure,
+  newIds: Uint32Array,
+  padding: number,
+  permutation: string,
+  files: readonly WrittenFile[],
+): Manifest {
+  return {
+    schemaVersion: 1,
+    tool: TOOL,
+    input,
+    closure: 'complete',
+    types: { full: btf.count, base: closure.types, rest: btf.count - closure.types },
+    padding,
+    permutation,
+    roots: closure.roots.map(root => ({
+      ...root,
+      newId: newIds[root.id],
+      kind: kindName(btf.kind(root.id)),
+      name: btf.name(root.id),
+    })),
+    files,
+  };
+}

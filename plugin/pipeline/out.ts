@@ -1,0 +1,36 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { CodedError } from '../errors.js';
+import { SPLIT_JSON } from '../host/out-folder.js';
+import { REASONS } from '../roots/root.js';
+import type { Manifest } from './manifest.js';
+
+/** Reads `split.json` of an out folder. Throws `out-folder` when it is missing or not what a split writes. */
+export function readManifest(out: string): Manifest {
+  const file = join(out, SPLIT_JSON);
+  let manifest: Manifest;
+  try {
+    manifest = JSON.parse(readFileSync(file, 'utf8')) as Manifest;
+  } catch (error) {
+    throw new CodedError('out-folder', (error as NodeJS.ErrnoException).code ?? 'no JSON', { file }, error);
+  }
+  if (!isManifest(manifest)) throw new CodedError('out-folder', 'not the split.json of this version', { file });
+  return manifest;
+}
+
+function isManifest(value: Manifest): boolean {
+  return (
+    value?.schemaVersion === 1 &&
+    typeof value.input?.file === 'string' &&
+    typeof value.input.sha256 === 'string' &&
+    Array.isArray(value.roots) &&
+    value.roots.every(
+      root =>
+        Number.isInteger(root?.id) && root.id > 0 && REASONS.includes(root.reason) && typeof root.source === 'string',
+    ) &&
+    Array.isArray(value.files) &&
+    value.files.every(
+      entry => typeof entry?.name === 'string' && /^[\w.-]+$/.test(entry.name) && typeof entry.sha256 === 'string',
+    )
+  );
+}

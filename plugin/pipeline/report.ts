@@ -1,0 +1,96 @@
+import type { Btf } from '../btf/btf.js';
+import type { ByteSource } from '../bytes/source.js';
+import type { ElfFile } from '../elf/file.js';
+import type { Compression, Pieces } from '../host/compress.js';
+import { overlay, type Replacement } from '../image/image.js';
+import { attribute, largestTypes, measureKinds } from '../report/measure.js';
+import type { ImageReport, Report, Side } from '../report/model.js';
+import { INVARIANTS } from '../split/prove.js';
+import type { Split } from '../split/split.js';
+import { TOOL } from '../version.js';
+
+export interface Measured {
+  readonly btf: Btf;
+  readonly split: Split;
+  readonly input: Report['input'];
+  /** Undefined for bare BTF. */
+  readonly image: { readonly elf: ElfFile; readonly replacements: readonly Replacement[] } | undefined;
+  readonly carrier: Uint8Array | undefined;
+  readonly warnings: readonly string[];
+  readonly compression: Compression;
+}
+
+/** Measures a split once. */
+export async function buildReport(measured: Measured): Promise<Report> {
+  const { btf, split, compression } = measured;
+  const inputBytes = btf.header.length + btf.words.length * 4 + btf.layout.length + btf.strings.length;
+  const side = async (part: 'full' | 'base' | 'rest'): Promise<Side> => ({
+    ...split.sizes[part],
+    compressed: await compression.measure(() => [split[part]]),
+  });
+  const image =
+    measured.image === undefined
+      ? undefined
+      : await measureImage(measured.image.elf, measured.image.replacements, split, compression);
+  const reasons = attribute(btf, split.closure, inputBytes);
+  return {
+    schemaVersion: 1,
+    tool: TOOL,
+    input: measured.input,
+    closure: 'complete',
+    full: await side('full'),
+    base: await side('base'),
+    rest: await side('rest'),
+    padding: split.padding,
+    kinds: measureKinds(btf, split.closure),
+    reasons,
+    attributed: inputBytes,
+    largest: largestTypes(btf, split.closure),
+    ...(image === undefined ? {} : { image }),
+    ...(measured.carrier === undefined ? {} : { carrier: await measureCarrier(measured.carrier, compression) }),
+    compressors: compression.describe(),
+    proved: INVARIANTS,
+    warnings: measured.warnings,
+  };
+}
+
+async function measureCarrier(bytes: Uint8Array, compression: Compression): Promise<NonNullable<Report['carrier']>> {
+  return { bytes: bytes.length, compressed: await compression.measure(() => [bytes]) };
+}
+
+async function measureImage(
+  elf: ElfFile,
+  replacements: readonly Replacement[],
+  split: Split,
+  compression: Compression,
+): Promise<ImageReport> {
+  const bytes = elf.loadSegments().reduce((sum, segment) => sum + segment.filesz, 0);
+  return {
+    before: { bytes, compressed: await compression.measure(loadable(elf, [])) },
+    after: { bytes, compressed: await compression.measure(loadable(elf, replacements)) },
+    ramSaved: (split.newIds.length - 1 - split.closure.types) * elf.wordSize,
+    ramSavedByRelinking: split.padding,
+  };
+}
+
+const CHUNK = 1 << 20;
+
+/** The loadable segments in order of load address, with replacements laid over them, in pieces of 1 MiB. */
+function loadable(elf: ElfFile, replacements: readonly Replacement[]): Pieces {
+  return function* pieces() {
+    for (const segment of elf.loadSegments()) yield* chunks(elf.source, segment.offset, segment.filesz, replacements);
+  };
+}
+
+function* chunks(
+  source: ByteSource,
+  from: number,
+  length: number,
+  replacements: readonly Replacement[],
+): Generator<Uint8Array> {
+  for (let done = 0; done < length; done += CHUNK) {
+    const chunk = source.read(from + done, Math.min(CHUNK, length - done));
+    for (const replacement of replacements) overlay(chunk, from + done, replacement);
+    yield chunk;
+  }
+}

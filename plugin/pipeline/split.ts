@@ -1,0 +1,203 @@
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { basename, relative, resolve } from 'node:path';
+import { NameIndex } from '../btf/names.js';
+import { type ByteSource, FileSource } from '../bytes/source.js';
+import { carrierArchitecture } from '../carrier/architectures.js';
+import { buildCarrier } from '../carrier/carrier.js';
+import { readKernelAbi } from '../carrier/kernel-abi.js';
+import { machineName } from '../elf/constants.js';
+import { overwriteSection } from '../elf/overwrite.js';
+import { CodedError } from '../errors.js';
+import { Compression, type Compressor } from '../host/compress.js';
+import { OutFolder, SPLIT_JSON, sha256, type WrittenFile } from '../host/out-folder.js';
+import { proveUntouched, type Replacement, remapIds } from '../image/image.js';
+import type { Report } from '../report/model.js';
+import { renderMarkdown } from '../report/render/markdown.js';
+import type { Root } from '../roots/root.js';
+import { parseRootsFile } from '../roots/roots-file.js';
+import { type Split, splitBtf } from '../split/split.js';
+import { asKernel, type BtfInput, type KernelInput, withInput } from './input.js';
+import { buildManifest, encodePermutation } from './manifest.js';
+import { buildReport } from './report.js';
+import { type KernelRoots, kernelRoots } from './roots.js';
+
+export const FILES = {
+  image: 'vmlinux',
+  base: 'base.btf',
+  rest: 'rest.btf',
+  full: 'full.btf',
+  carrier: 'vmlinux_btf.ko',
+  permutation: 'permutation.u32',
+  report: 'report.json',
+  markdown: 'report.md',
+  manifest: SPLIT_JSON,
+} as const;
+
+export interface SplitOptions {
+  readonly file: string;
+  /** Out folder. */
+  readonly out: string;
+  /** Instead of the roots that a vmlinux names; needed for bare BTF. */
+  readonly rootsFile?: string | undefined;
+  readonly vermagic?: string | undefined;
+  readonly compressors: readonly Compressor[];
+  /** Told what is being done, in a few words. */
+  readonly onStage?: (stage: string) => void;
+}
+
+/**
+ * The main job: reads a vmlinux (or bare BTF with `rootsFile`), splits, proves, measures, and fills the out folder, all
+ * of it or nothing. Throws coded errors; the input is only read.
+ */
+export async function runSplit(options: SplitOptions): Promise<Report> {
+  return withInput(options.file, undefined, async input => {
+    const stage = options.onStage ?? (() => {});
+    if (input.kind === 'module')
+      throw new CodedError('elf-kind', 'a relocatable object, such as a module', { file: input.file });
+    stage('looking for what the kernel needs');
+    const names = new NameIndex(input.btf);
+    // A vmlinux whose roots are given is treated as the BTF in it: its .BTF_ids are not what was asked for.
+    const kernel = options.rootsFile === undefined ? asKernel(input, names) : undefined;
+    const found = kernel === undefined ? undefined : kernelRoots(kernel);
+    const carrier = kernel === undefined ? undefined : prepareCarrier(kernel, options.vermagic);
+    const roots = found?.roots ?? readRoots(options.rootsFile ?? '', input, names);
+    stage('splitting and proving');
+    const split = splitBtf(input.btf, names, roots, kernel?.section.size);
+
+    const out = OutFolder.open(options.out, Object.values(FILES), input.file);
+    try {
+      stage('writing');
+      const files = writeParts(out, split);
+      const replacements = kernel === undefined || found === undefined ? [] : writeImage(out, kernel, found, split);
+      const carrierBytes = carrier?.(split);
+      if (carrierBytes !== undefined) files.push(out.write(FILES.carrier, carrierBytes));
+      stage('measuring');
+      const described = {
+        kind: kernel === undefined ? ('btf' as const) : ('vmlinux' as const),
+        bytes: input.source.size,
+        sha256: hashSource(input.source),
+      };
+      const report = await buildReport({
+        btf: input.btf,
+        split,
+        warnings: found?.warnings ?? [],
+        input: { file: basename(input.file), ...described, ...describeKernel(kernel, options.vermagic) },
+        image: kernel === undefined ? undefined : { elf: kernel.elf, replacements },
+        carrier: carrierBytes,
+        compression: new Compression(options.compressors),
+      });
+      files.push(
+        writeText(out, FILES.report, `${JSON.stringify(report, null, 2)}\n`),
+        writeText(out, FILES.markdown, renderMarkdown(report)),
+      );
+      if (kernel !== undefined) files.push(hashStaged(out, FILES.image));
+      const manifest = buildManifest(
+        { file: relative(resolve(options.out), resolve(input.file)), ...described },
+        input.btf,
+        split.closure,
+        split.newIds,
+        split.padding,
+        FILES.permutation,
+        files,
+      );
+      writeText(out, FILES.manifest, `${JSON.stringify(manifest, null, 1)}\n`);
+      out.commit(Object.values(FILES));
+      return report;
+    } catch (error) {
+      out.abandon();
+      throw error;
+    }
+  });
+}
+
+function readRoots(rootsFile: string, input: BtfInput, names: NameIndex): Root[] {
+  let text: string;
+  try {
+    text = readFileSync(rootsFile, 'latin1');
+  } catch (error) {
+    throw new CodedError(
+      'file-unreadable',
+      (error as NodeJS.ErrnoException).code ?? 'read failed',
+      { file: rootsFile },
+      error,
+    );
+  }
+  return parseRootsFile(text, rootsFile, input.btf, names);
+}
+
+/** Everything about the carrier that can fail, before anything is written; the result makes its bytes. */
+function prepareCarrier(kernel: KernelInput, vermagic: string | undefined): (split: Split) => Uint8Array {
+  const { elf, symbols, btf, names, file } = kernel;
+  const architecture = carrierArchitecture(elf.header, file);
+  const abi = readKernelAbi(elf, symbols, btf, names, vermagic);
+  return split =>
+    buildCarrier({ header: elf.header, architecture, abi, rest: split.rest, baseSha256: sha256(split.paddedBase) });
+}
+
+function describeKernel(
+  kernel: KernelInput | undefined,
+  vermagic: string | undefined,
+): { architecture?: string; vermagic?: string } {
+  if (kernel === undefined) return {};
+  const { header } = kernel.elf;
+  const abi = readKernelAbi(kernel.elf, kernel.symbols, kernel.btf, kernel.names, vermagic);
+  return {
+    architecture: `${machineName(header.machine)} ${header.class} bit ${header.order}-endian`,
+    vermagic: abi.vermagic.trim(),
+  };
+}
+
+function writeParts(out: OutFolder, split: Split): WrittenFile[] {
+  return [
+    out.write(FILES.base, split.paddedBase),
+    out.write(FILES.rest, split.rest),
+    out.write(FILES.full, split.full),
+    out.write(FILES.permutation, encodePermutation(split.newIds)),
+  ];
+}
+
+/** Patches a copy of the vmlinux and proves, from the copy on disk, that nothing else in it changed. */
+function writeImage(out: OutFolder, kernel: KernelInput, found: KernelRoots, split: Split): Replacement[] {
+  const { section: idSection, slots } = found.ids;
+  const ids = remapIds(kernel.elf.data(idSection), slots, split.newIds, kernel.elf.header.order);
+  const image = out.staged(FILES.image);
+  out.copy(FILES.image, kernel.file, fd => {
+    overwriteSection(fd, image, kernel.section, split.paddedBase);
+    overwriteSection(fd, image, idSection, ids);
+  });
+  const replacements = [
+    { section: kernel.section.name, offset: kernel.section.offset, bytes: split.paddedBase },
+    { section: idSection.name, offset: idSection.offset, bytes: ids },
+  ];
+  const copy = FileSource.open(image);
+  try {
+    proveUntouched(kernel.source, copy, replacements);
+  } finally {
+    copy.close();
+  }
+  return replacements;
+}
+
+function writeText(out: OutFolder, name: string, text: string): WrittenFile {
+  return out.write(name, Buffer.from(text, 'utf8'));
+}
+
+function hashStaged(out: OutFolder, name: string): WrittenFile {
+  const source = FileSource.open(out.staged(name));
+  try {
+    return { name, bytes: source.size, sha256: hashSource(source) };
+  } finally {
+    source.close();
+  }
+}
+
+const CHUNK = 1 << 20;
+
+/** SHA-256 of a whole file, read in pieces of 1 MiB. */
+export function hashSource(source: ByteSource): string {
+  const hash = createHash('sha256');
+  for (let offset = 0; offset < source.size; offset += CHUNK)
+    hash.update(source.read(offset, Math.min(CHUNK, source.size - offset)));
+  return hash.digest('hex');
+}

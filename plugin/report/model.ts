@@ -1,0 +1,84 @@
+import type { Reason } from '../roots/root.js';
+import type { PartSize } from '../split/partition.js';
+
+/** Everything measured of one split, once. Renderers take it and nothing else. All sizes are bytes. */
+export interface Report {
+  readonly schemaVersion: 1;
+  readonly tool: { readonly name: string; readonly version: string };
+  readonly input: {
+    /** File name without its folder. */
+    readonly file: string;
+    readonly kind: 'vmlinux' | 'btf';
+    readonly bytes: number;
+    readonly sha256: string;
+    /** Absent for bare BTF. */
+    readonly architecture?: string;
+    readonly vermagic?: string;
+  };
+  readonly closure: 'complete';
+  readonly full: Side;
+  readonly base: Side;
+  readonly rest: Side;
+  /** NULs behind the strings of the base, which fill the section of a finished vmlinux; not counted in `base`. */
+  readonly padding: number;
+  readonly kinds: readonly KindRow[];
+  /** Each byte of the input's BTF once; the bytes add up to `attributed`. */
+  readonly reasons: readonly ReasonRow[];
+  readonly attributed: number;
+  readonly largest: readonly TypeRow[];
+  readonly image?: ImageReport;
+  readonly carrier?: { readonly bytes: number; readonly compressed: Compressed };
+  /** Command line of each compressor that was run, or why it was not. */
+  readonly compressors: Readonly<Record<string, string>>;
+  readonly proved: readonly string[];
+  readonly warnings: readonly string[];
+}
+
+/** Bytes by compressor; null where the host lacks it. */
+export type Compressed = Readonly<Record<string, number | null>>;
+
+export interface Side extends PartSize {
+  readonly compressed: Compressed;
+}
+
+export interface KindRow {
+  readonly kind: string;
+  readonly full: Count;
+  readonly base: Count;
+  readonly rest: Count;
+}
+
+export interface Count {
+  readonly types: number;
+  readonly bytes: number;
+}
+
+export interface ReasonRow {
+  /** A reason for the base; `rest`; `header`; `unused strings` that no type names. */
+  readonly reason: Reason | 'rest' | 'header' | 'unused strings';
+  /** Roots that give this reason. */
+  readonly roots: number;
+  readonly types: number;
+  readonly typeBytes: number;
+  readonly stringBytes: number;
+  readonly bytes: number;
+}
+
+export interface TypeRow {
+  /** Id in the input. */
+  readonly id: number;
+  readonly kind: string;
+  readonly name: string;
+  readonly bytes: number;
+  readonly side: 'base' | 'rest';
+}
+
+export interface ImageReport {
+  /** Loadable bytes of vmlinux, as a boot image is compressed from them. */
+  readonly before: { readonly bytes: number; readonly compressed: Compressed };
+  readonly after: { readonly bytes: number; readonly compressed: Compressed };
+  /** RAM that the kernel saves: one pointer for each type that left (btf->types). */
+  readonly ramSaved: number;
+  /** RAM that a kernel linked with the base would save on top: the bytes of `.BTF` that are padding here. */
+  readonly ramSavedByRelinking: number;
+}

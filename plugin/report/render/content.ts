@@ -1,0 +1,134 @@
+import type { Compressed, Report } from '../model.js';
+import { number, percent } from './table.js';
+
+/** Head and rows of the tables that more than one format shows; cells are plain text. */
+export interface Table {
+  readonly title: string;
+  readonly head: readonly string[];
+  readonly rows: readonly (readonly string[])[];
+}
+
+function compressedCells(names: readonly string[], sizes: Compressed): string[] {
+  return names.map(name => {
+    const size = sizes[name];
+    return size === null || size === undefined ? '-' : number(size);
+  });
+}
+
+export function sizeTable(report: Report): Table {
+  const compressors = Object.keys(report.compressors);
+  const sides = (['full', 'base', 'rest'] as const).map(name => {
+    const side = report[name];
+    return [
+      name,
+      number(side.types),
+      number(side.bytes),
+      percent(side.bytes, report.full.bytes),
+      number(side.typeBytes),
+      number(side.stringBytes),
+      ...compressedCells(compressors, side.compressed),
+    ];
+  });
+  if (report.padding > 0)
+    sides.push([
+      'padding of the base',
+      '',
+      number(report.padding),
+      '',
+      '',
+      number(report.padding),
+      ...compressors.map(() => ''),
+    ]);
+  if (report.carrier !== undefined)
+    sides.push([
+      'vmlinux_btf.ko',
+      '',
+      number(report.carrier.bytes),
+      '',
+      '',
+      '',
+      ...compressedCells(compressors, report.carrier.compressed),
+    ]);
+  return {
+    title: 'BTF, in bytes',
+    head: ['part', 'types', 'bytes', 'share', 'type bytes', 'string bytes', ...compressors],
+    rows: sides,
+  };
+}
+
+export function imageTable(report: Report): Table | undefined {
+  const { image } = report;
+  if (image === undefined) return undefined;
+  const row = (name: string, before: number | null | undefined, after: number | null | undefined): string[] => {
+    if (typeof before !== 'number' || typeof after !== 'number') return [name, '-', '-', '-', '-'];
+    return [name, number(before), number(after), number(before - after), percent(before - after, before)];
+  };
+  return {
+    title: 'Image (the loadable bytes of vmlinux)',
+    head: ['flash, compressed with', 'before', 'after', 'saved', ''],
+    rows: [
+      row('nothing', image.before.bytes, image.after.bytes),
+      ...Object.keys(report.compressors).map(name =>
+        row(name, image.before.compressed[name], image.after.compressed[name]),
+      ),
+    ],
+  };
+}
+
+export function reasonTable(report: Report): Table {
+  const rows = report.reasons.map(row => [
+    row.reason,
+    row.roots === 0 ? '' : number(row.roots),
+    row.types === 0 ? '' : number(row.types),
+    number(row.typeBytes),
+    number(row.stringBytes),
+    number(row.bytes),
+    percent(row.bytes, report.attributed),
+  ]);
+  rows.push(['sum', '', '', '', '', number(report.attributed), '']);
+  return {
+    title: 'Why it stays, each byte of the .BTF counted once',
+    head: ['reason', 'roots', 'types', 'type bytes', 'string bytes', 'bytes', 'share'],
+    rows,
+  };
+}
+
+export function kindTable(report: Report): Table {
+  return {
+    title: 'By kind (records, without strings)',
+    head: ['kind', 'full types', 'bytes', 'base types', 'bytes', 'rest types', 'bytes'],
+    rows: report.kinds.map(({ kind, full, base, rest }) => [
+      kind,
+      ...[full, base, rest].flatMap(count => [number(count.types), number(count.bytes)]),
+    ]),
+  };
+}
+
+export function largestTable(report: Report): Table {
+  return {
+    title: 'The largest types (records, without strings)',
+    head: ['type', 'id', 'bytes', 'side'],
+    rows: report.largest.map(type => [
+      `${type.kind} ${type.name === '' ? '(anonymous)' : type.name}`,
+      number(type.id),
+      number(type.bytes),
+      type.side,
+    ]),
+  };
+}
+
+/** What a reader must know before using the result, in plain sentences. */
+export function notes(report: Report): string[] {
+  const lines: string[] = [];
+  const { image } = report;
+  if (image !== undefined) {
+    lines.push(
+      'This split was made after the link. It saves flash once the boot image is compressed again; the section keeps its size, so it does not save RAM,',
+      `but for the kernel's own index of the types: ${number(image.ramSaved)} bytes. A kernel linked with the base would save another ${number(image.ramSavedByRelinking)} bytes of RAM.`,
+      'Modules that were built before this split are refused by the split kernel ("failed to validate module", -22) until they are re-based, which this version cannot do yet.',
+    );
+  }
+  for (const [name, command] of Object.entries(report.compressors))
+    if (command.startsWith('not measured')) lines.push(`${name}: ${command}.`);
+  return lines;
+}

@@ -1,0 +1,44 @@
+import type { Report } from '../model.js';
+import { imageTable, kindTable, largestTable, notes, reasonTable, sizeTable, type Table } from './content.js';
+import { markdownTable, number, percent } from './table.js';
+
+/** GitHub-flavoured markdown. */
+export function renderMarkdown(report: Report): string {
+  const { input, full, base } = report;
+  const parts = [
+    `# BTF of ${escapeMarkdown(input.file)}`,
+    `Of ${number(full.types)} types in ${number(full.bytes)} bytes, **${number(base.types)} types in ${number(base.bytes)} bytes (${percent(base.bytes, full.bytes)})** must stay.`,
+    ...(input.architecture === undefined
+      ? []
+      : [`${escapeMarkdown(input.architecture)}, ${escapeMarkdown(input.vermagic ?? '')}`]),
+    ...[sizeTable(report), imageTable(report), reasonTable(report), kindTable(report), largestTable(report)].flatMap(
+      section,
+    ),
+    ...(notes(report).length === 0 ? [] : [notes(report).map(escapeMarkdown).join('\n')]),
+    ...report.warnings.map(warning => `**Warning**: ${escapeMarkdown(warning)}`),
+    `## Proved\n\n${report.proved.map(line => `- ${line}`).join('\n')}`,
+    `SHA-256 of the input: \`${input.sha256}\`. Compressors: ${
+      Object.values(report.compressors)
+        .map(command => `\`${command}\``)
+        .join(', ') || 'none'
+    }. Made by ${report.tool.name} ${report.tool.version}.`,
+  ];
+  return `${parts.join('\n\n')}\n`;
+}
+
+function section(table: Table | undefined): string[] {
+  return table === undefined
+    ? []
+    : [
+        `## ${table.title}`,
+        markdownTable(
+          table.head.map(escapeMarkdown),
+          table.rows.map(row => row.map(escapeMarkdown)),
+        ),
+      ];
+}
+
+/** Names come from a file: nothing in them may be read as markup. */
+function escapeMarkdown(text: string): string {
+  return text.replace(/[\\`*_[\]<>|#]/g, character => `\\${character}`);
+}

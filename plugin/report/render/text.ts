@@ -1,0 +1,27 @@
+import type { Report } from '../model.js';
+import { imageTable, kindTable, largestTable, notes, reasonTable, sizeTable, type Table } from './content.js';
+import { alignColumns, number, percent } from './table.js';
+
+/** For the terminal: no colours, no control characters but newlines. */
+export function renderText(report: Report): string {
+  const { input, full, base } = report;
+  const what = [input.architecture, input.vermagic].filter(part => part !== undefined).join(', ');
+  const lines = [
+    `${input.file}${what === '' ? '' : ` (${what})`}`,
+    `of ${number(full.types)} types in ${number(full.bytes)} bytes, ${number(base.types)} types in ${number(base.bytes)} bytes (${percent(base.bytes, full.bytes)}) must stay`,
+    ...[sizeTable(report), imageTable(report), reasonTable(report), kindTable(report), largestTable(report)].flatMap(
+      table => section(table),
+    ),
+    '',
+    ...notes(report),
+    ...report.warnings.map(warning => `warning: ${warning}`),
+    `proved: ${report.proved.length} invariants of base, rest and full${report.image === undefined ? '' : '; no byte of the image outside .BTF and .BTF_ids changed'}`,
+  ];
+  return `${lines.join('\n')}\n`;
+}
+
+function section(table: Table | undefined): string[] {
+  if (table === undefined) return [];
+  const left = table.head.flatMap((head, i) => (i === 0 || head === 'side' ? [i] : []));
+  return ['', table.title, ...alignColumns([table.head, ...table.rows], left).map(line => `  ${line}`)];
+}

@@ -1,0 +1,225 @@
+import type { Btf } from '../btf/btf.js';
+import { kindName } from '../btf/kinds.js';
+import type { EndianReader } from '../bytes/endian.js';
+import type { ElfFile, ElfSection } from '../elf/file.js';
+import type { SymbolTable } from '../elf/symbols.js';
+import { CodedError } from '../errors.js';
+import type { Reason, Root } from './root.js';
+
+export const BTF_IDS_SECTION = '.BTF_ids';
+const PREFIX = '__BTF_ID__';
+/** Bit 0 of a set8's flags: the set holds kfuncs (BTF_SET8_KFUNCS, since 6.9). */
+const SET8_KFUNCS = 1;
+
+/** A word of `.BTF_ids` that holds a type id. */
+export interface IdSlot {
+  /** Byte offset in the section. */
+  readonly offset: number;
+  /** 0 where resolve_btfids found no type. */
+  readonly id: number;
+}
+
+export interface BtfIds {
+  readonly section: ElfSection;
+  readonly roots: readonly Root[];
+  readonly slots: readonly IdSlot[];
+  /** Symbols that resolve_btfids left at 0, as `kind:name`. */
+  readonly unresolved: readonly string[];
+}
+
+/** One `__BTF_ID__…` symbol; `offset` in bytes from the start of the section. */
+interface IdSymbol {
+  readonly kind: string;
+  readonly name: string;
+  readonly offset: number;
+  readonly size: number;
+}
+
+/** A BTF_SET or BTF_SET8: words from `offset` to `end`, ids from `first` on, `stride` bytes apart. */
+interface IdSet {
+  readonly kind: 'set' | 'set8';
+  readonly name: string;
+  readonly offset: number;
+  readonly first: number;
+  readonly stride: 4 | 8;
+  readonly end: number;
+  readonly flags: number;
+}
+
+/**
+ * Reads `.BTF_ids` by its symbols (include/linux/btf_ids.h): only a symbol says which word is an id. Every id is checked
+ * against the name and kind of its symbol, so that a section of another build is refused. Undefined when the kernel
+ * has no such section. Throws `btf-ids`.
+ */
+export function readBtfIds(elf: ElfFile, symbols: SymbolTable, btf: Btf): BtfIds | undefined {
+  const section = elf.find(BTF_IDS_SECTION);
+  if (section === undefined) return undefined;
+  const words = elf.reader(section);
+  const { ids, labels } = readSymbols(elf, section, symbols);
+  if (ids.length === 0 && section.size > 0) throw bad(elf, 'no symbol names its words', 0);
+  const sets = ids.filter(isSet).map(symbol => readSet(elf, words, symbol));
+  const listed = ids.filter(symbol => !isSet(symbol));
+
+  const roots: Root[] = [];
+  const slots: IdSlot[] = [];
+  const unresolved: string[] = [];
+  const inSet = new Set<IdSymbol>();
+  for (const set of sets) {
+    const members = listed.filter(symbol => symbol.offset >= set.first && symbol.offset < set.end);
+    for (const member of members) inSet.add(member);
+    readSetIds(elf, words, set, members, btf, { roots, slots, unresolved });
+  }
+  for (const symbol of listed) {
+    if (inSet.has(symbol)) continue;
+    const id = readId(elf, words, symbol.offset, btf);
+    slots.push({ offset: symbol.offset, id });
+    if (id === 0) unresolved.push(wantedName(symbol));
+    else if (typeName(btf, id) !== wantedName(symbol))
+      throw bad(elf, `id ${id} is ${typeName(btf, id)}, its symbol says ${wantedName(symbol)}`, symbol.offset);
+    else {
+      const source = labelBefore(labels, symbol.offset) ?? wantedName(symbol);
+      roots.push({ id, reason: listReason(source), source });
+    }
+  }
+  slots.sort((a, b) => a.offset - b.offset);
+  return { section, roots, slots, unresolved };
+}
+
+function bad(elf: ElfFile, detail: string, offset: number): CodedError {
+  return new CodedError('btf-ids', detail, { file: elf.source.name, section: BTF_IDS_SECTION, offset });
+}
+
+function isSet(symbol: IdSymbol): boolean {
+  return symbol.kind === 'set' || symbol.kind === 'set8';
+}
+
+function wantedName(symbol: IdSymbol): string {
+  return `${symbol.kind}:${symbol.name}`;
+}
+
+function typeName(btf: Btf, id: number): string {
+  return `${kindName(btf.kind(id))}:${btf.name(id)}`;
+}
+
+type Label = { readonly name: string; readonly offset: number };
+
+function readSymbols(elf: ElfFile, section: ElfSection, symbols: SymbolTable): { ids: IdSymbol[]; labels: Label[] } {
+  const ids: IdSymbol[] = [];
+  const labels: Label[] = [];
+  for (const symbol of symbols.inSection(section)) {
+    const offset = Number(symbol.value - section.addr);
+    if (!symbol.name.startsWith(PREFIX)) {
+      // Mapping symbols of ARM ($d) and the section's own symbol name no list.
+      if (symbol.name !== '' && !symbol.name.startsWith('$')) labels.push({ name: symbol.name, offset });
+      continue;
+    }
+    if (offset < 0 || offset % 4 !== 0 || offset + 4 > section.size)
+      throw bad(elf, `${symbol.name} lies outside the section`, offset);
+    const parsed = /^(func|struct|union|typedef|set|set8)__(.+)$/.exec(symbol.name.slice(PREFIX.length));
+    if (parsed === null) throw bad(elf, `${symbol.name} is of no known form`, offset);
+    const [, kind, tail] = parsed;
+    const isSetSymbol = kind === 'set' || kind === 'set8';
+    ids.push({ kind, name: isSetSymbol ? tail : tail.replace(/__\d+$/, ''), offset, size: symbol.size });
+  }
+  labels.sort((a, b) => a.offset - b.offset);
+  return { ids, labels };
+}
+
+function readSet(elf: ElfFile, words: EndianReader, symbol: IdSymbol): IdSet {
+  const wide = symbol.kind === 'set8';
+  const stride = wide ? 8 : 4;
+  const { offset, size, name } = symbol;
+  if (size < stride || size % stride !== 0 || offset + size > words.length)
+    throw bad(elf, `set ${name} has a size of ${size} bytes`, offset);
+  const set: IdSet = {
+    kind: wide ? 'set8' : 'set',
+    name,
+    offset,
+    first: offset + stride,
+    stride,
+    end: offset + size,
+    flags: wide ? words.u32(offset + 4) : 0,
+  };
+  const count = size / stride - 1;
+  if (words.u32(offset) !== count)
+    throw bad(elf, `set ${name} counts ${words.u32(offset)}, its symbol has room for ${count}`, offset);
+  return set;
+}
+
+interface Found {
+  readonly roots: Root[];
+  readonly slots: IdSlot[];
+  readonly unresolved: string[];
+}
+
+/** resolve_btfids sorts a set after it resolved the names: within a set, names and ids agree only as a whole. */
+function readSetIds(
+  elf: ElfFile,
+  words: EndianReader,
+  set: IdSet,
+  members: readonly IdSymbol[],
+  btf: Btf,
+  found: Found,
+): void {
+  // BTF_ID_UNUSED leaves a word without a symbol, for ids that the configuration lacks.
+  if (members.length > (set.end - set.first) / set.stride)
+    throw bad(elf, `set ${set.name} has ${members.length} symbols`, set.offset);
+  const wanted = new Set(members.map(wantedName));
+  const reason = setReason(set);
+  const resolved = new Set<string>();
+  let previous = 0;
+  for (let offset = set.first; offset < set.end; offset += set.stride) {
+    const id = readId(elf, words, offset, btf);
+    found.slots.push({ offset, id });
+    if (id < previous) throw bad(elf, `set ${set.name} is not sorted`, offset);
+    previous = id;
+    if (id === 0) continue;
+    const name = typeName(btf, id);
+    if (!wanted.has(name)) throw bad(elf, `id ${id} is ${name}, which set ${set.name} does not name`, offset);
+    resolved.add(name);
+    found.roots.push({ id, reason, source: set.name });
+  }
+  for (const name of wanted) if (!resolved.has(name)) found.unresolved.push(name);
+}
+
+function readId(elf: ElfFile, words: EndianReader, offset: number, btf: Btf): number {
+  const id = words.u32(offset);
+  if (id >= btf.endId) throw bad(elf, `type id ${id}, the last is ${btf.endId - 1}`, offset);
+  return id;
+}
+
+/** The last list label at or before a word: BTF_ID_LIST puts it in front of the first id. */
+function labelBefore(labels: readonly Label[], offset: number): string | undefined {
+  let low = 0;
+  let high = labels.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (labels[middle].offset <= offset) low = middle + 1;
+    else high = middle;
+  }
+  return labels[low - 1]?.name;
+}
+
+function setReason(set: IdSet): Reason {
+  if (set.kind === 'set8') {
+    if ((set.flags & SET8_KFUNCS) === 0 && /fmod_?ret|modify_return/.test(set.name)) return 'fmod_ret';
+    return 'kfunc';
+  }
+  if (/deny/.test(set.name)) return 'deny-list';
+  if (/hooks$/.test(set.name)) return 'lsm';
+  return /kfunc/.test(set.name) ? 'kfunc' : 'helper';
+}
+
+/** Lists carry no flag that tells their use: the name under which kernel/bpf, net and drivers declare them does. */
+const LIST_REASONS: readonly (readonly [RegExp, Reason])[] = [
+  [/dtor/, 'dtor'],
+  [/kfunc|^kf_arg_btf_ids$/, 'kfunc'],
+  [/^bpf_ctx_convert/, 'ctx'],
+  [/^st_ops_ids$|struct_ops/, 'struct_ops'],
+  [/map_btf_ids?$|^btf_bpf_map_id$/, 'map'],
+  [/iter|^btf_seq_file_ids$|^btf_netlink_sock_id$|^btf_fib6_info_id$|^btf_bpf_(prog|link)_id$/, 'iterator'],
+];
+
+function listReason(list: string): Reason {
+  return LIST_REASONS.find(([pattern]) => pattern.test(list))?.[1] ?? 'helper';
+}

@@ -1,0 +1,203 @@
+import type { Btf } from '../btf/btf.js';
+import { KIND_FUNC, KIND_STRUCT } from '../btf/kinds.js';
+import type { NameIndex } from '../btf/names.js';
+import { typesWithPrefix } from '../btf/names.js';
+import { functionPointer, memberAt, members } from '../btf/resolve.js';
+import {
+  EM_ARM,
+  ET_DYN,
+  ET_EXEC,
+  machineName,
+  SHF_ALLOC,
+  SHT_REL,
+  SHT_RELA,
+  SHT_RELR,
+  STT_FUNC,
+  STT_OBJECT,
+} from '../elf/constants.js';
+import type { ElfFile, ElfSection } from '../elf/file.js';
+import type { SymbolTable } from '../elf/symbols.js';
+import { CodedError } from '../errors.js';
+import type { Root } from './root.js';
+
+const VALUE_PREFIX = 'bpf_struct_ops_';
+const MAX_NAME = 128;
+
+export interface StructOps {
+  readonly roots: readonly Root[];
+  /** Names of the ops structs that the kernel registers, such as `tcp_congestion_ops`. */
+  readonly names: readonly string[];
+  /** Stubs whose FUNC the full BTF lacks: the unsplit kernel refuses their struct_ops as well. */
+  readonly warnings: readonly string[];
+}
+
+/**
+ * Throws `relocatable-unsupported` for a kernel whose data words hold zeros until it has relocated itself: pointers
+ * read from it would be misread. Throws `elf-kind` for anything that is not a linked kernel.
+ */
+export function refuseRelocatable(elf: ElfFile): void {
+  const place = { file: elf.source.name };
+  const dynamic = elf.sections.find(
+    section => (section.flags & SHF_ALLOC) !== 0 && section.size > 0 && relocates(elf, section),
+  );
+  if (elf.header.type === ET_DYN || dynamic !== undefined) {
+    const why = dynamic === undefined ? 'an ET_DYN file' : `${dynamic.size} bytes of relocations`;
+    throw new CodedError('relocatable-unsupported', `${machineName(elf.header.machine)}, ${why}`, {
+      ...place,
+      section: dynamic?.name,
+    });
+  }
+  if (elf.header.type !== ET_EXEC) throw new CodedError('elf-kind', `e_type ${elf.header.type}`, place);
+}
+
+/** MIPS kernels keep a `.rel.dyn` of nothing but R_MIPS_NONE: entries of zeros relocate nothing. */
+function relocates(elf: ElfFile, section: ElfSection): boolean {
+  if (section.type === SHT_RELA || section.type === SHT_RELR) return true;
+  return section.type === SHT_REL && elf.data(section).some(byte => byte !== 0);
+}
+
+/**
+ * Everything that registering a struct_ops looks up by name (kernel/bpf/bpf_struct_ops.c): the ops struct, its value
+ * struct, and the FUNC of every cfi stub. The variables of type `struct bpf_struct_ops` are found without DWARF: object
+ * symbols of that size, whose `name` member points to the name of a struct. Which ones must exist is known from the
+ * value structs in the BTF, so a table that was not found is an error, never "none". Throws `struct-ops`.
+ */
+export function readStructOps(elf: ElfFile, symbols: SymbolTable, btf: Btf, names: NameIndex): StructOps {
+  const opsType = names.first('bpf_struct_ops', KIND_STRUCT);
+  const expected = valueStructs(btf, names);
+  if (opsType === 0) {
+    if (expected.size > 0)
+      throw failure(elf, `struct bpf_struct_ops is not in the BTF, but ${[...expected.keys()].join(', ')} need it`);
+    return { roots: [], names: [], warnings: [] };
+  }
+  const found = findVariables(elf, symbols, btf, opsType, expected);
+  const missing = [...expected.keys()].filter(name => !found.has(name));
+  if (missing.length > 0) throw failure(elf, `no variable found for ${missing.join(', ')}`);
+
+  const roots: Root[] = [];
+  const stubs = new Map<bigint, string>();
+  for (const [name, { struct, value }] of expected) {
+    roots.push({ id: struct, reason: 'struct_ops', source: name }, { id: value, reason: 'struct_ops', source: name });
+    for (const variable of found.get(name) ?? [])
+      for (const [address, member] of readStubs(elf, btf, opsType, struct, name, variable)) stubs.set(address, member);
+  }
+  const common = names.first('bpf_struct_ops_common_value', KIND_STRUCT);
+  if (common !== 0) roots.push({ id: common, reason: 'struct_ops', source: 'bpf_struct_ops_common_value' });
+  const { roots: stubRoots, warnings } = stubFunctions(elf, symbols, names, stubs);
+  return { roots: [...roots, ...stubRoots], names: [...expected.keys()].sort(), warnings };
+}
+
+function failure(elf: ElfFile, detail: string, offset?: bigint): CodedError {
+  return new CodedError('struct-ops', detail, { file: elf.source.name, offset });
+}
+
+/**
+ * The value structs of the BTF, by the name of their ops struct: `bpf_struct_ops_<name>` with the members that
+ * is_valid_value_type() asks for.
+ */
+function valueStructs(btf: Btf, names: NameIndex): Map<string, { struct: number; value: number }> {
+  const found = new Map<string, { struct: number; value: number }>();
+  for (const value of typesWithPrefix(btf, KIND_STRUCT, VALUE_PREFIX)) {
+    const name = btf.name(value).slice(VALUE_PREFIX.length);
+    const struct = names.first(name, KIND_STRUCT);
+    const parts = members(btf, value);
+    // Two members since 6.9 (common, data); before, refcnt, state and data.
+    const first = parts.at(0)?.name;
+    if (struct !== 0 && parts.at(-1)?.type === struct && (first === 'common' || first === 'refcnt'))
+      found.set(name, { struct, value });
+  }
+  return found;
+}
+
+function findVariables(
+  elf: ElfFile,
+  symbols: SymbolTable,
+  btf: Btf,
+  opsType: number,
+  expected: ReadonlyMap<string, unknown>,
+): Map<string, bigint[]> {
+  const nameMember = memberAt(btf, opsType, 'name');
+  if (nameMember === undefined) throw failure(elf, 'struct bpf_struct_ops has no member name');
+  const size = btf.sizeOrType(opsType);
+  const found = new Map<string, bigint[]>();
+  for (let i = 1; i < symbols.count; i++) {
+    if (symbols.size(i) !== size || symbols.type(i) !== STT_OBJECT) continue;
+    const address = symbols.value(i);
+    const name = nameOfVariable(elf, address + BigInt(nameMember.byteOffset));
+    // Another object of the same size: its word is no pointer to the name of an ops struct.
+    if (name === undefined || !expected.has(name)) continue;
+    found.set(name, [...(found.get(name) ?? []), address]);
+  }
+  return found;
+}
+
+function nameOfVariable(elf: ElfFile, address: bigint): string | undefined {
+  try {
+    const pointer = elf.readPointer(address);
+    return pointer === 0n ? undefined : elf.readCString(pointer, MAX_NAME);
+  } catch (error) {
+    if (error instanceof CodedError && error.code === 'elf-address') return undefined;
+    throw error;
+  }
+}
+
+/** Address of each stub → `struct.member` that it stands for. Empty when struct bpf_struct_ops has no cfi_stubs (before 6.8). */
+function readStubs(
+  elf: ElfFile,
+  btf: Btf,
+  opsType: number,
+  struct: number,
+  name: string,
+  variable: bigint,
+): Map<bigint, string> {
+  const stubs = new Map<bigint, string>();
+  const stubsMember = memberAt(btf, opsType, 'cfi_stubs');
+  if (stubsMember === undefined) return stubs;
+  const table = elf.readPointer(variable + BigInt(stubsMember.byteOffset));
+  if (table === 0n) throw failure(elf, `${name} has no cfi_stubs`, variable);
+  for (const member of members(btf, struct)) {
+    if (member.bitfieldSize !== 0 || functionPointer(btf, member.type) === 0) continue;
+    const pointer = elf.readPointer(table + BigInt(member.bitOffset / 8));
+    // A null stub means that programs may not implement the member (bpf_struct_ops_supported).
+    if (pointer !== 0n) stubs.set(codeAddress(elf, pointer), `${name}.${member.name}`);
+  }
+  if (stubs.size === 0) throw failure(elf, `the cfi_stubs of ${name} are all null`, table);
+  return stubs;
+}
+
+/** Bit 0 of an ARM function pointer selects Thumb and is not part of the address. */
+function codeAddress(elf: ElfFile, pointer: bigint): bigint {
+  return elf.header.machine === EM_ARM ? pointer & ~1n : pointer;
+}
+
+/**
+ * The kernel asks kallsyms for the name at the stub's address, then the BTF for the FUNC of that name. Several symbols
+ * may share an address (the compiler folds equal functions): every one that the BTF knows stays.
+ */
+function stubFunctions(
+  elf: ElfFile,
+  symbols: SymbolTable,
+  names: NameIndex,
+  stubs: ReadonlyMap<bigint, string>,
+): { roots: Root[]; warnings: string[] } {
+  const roots: Root[] = [];
+  const warnings: string[] = [];
+  const met = new Map<bigint, string[]>();
+  for (let i = 1; i < symbols.count; i++) {
+    if (symbols.type(i) !== STT_FUNC) continue;
+    const address = codeAddress(elf, symbols.value(i));
+    if (stubs.has(address)) met.set(address, [...(met.get(address) ?? []), symbols.name(i)]);
+  }
+  for (const [address, member] of stubs) {
+    const functions = met.get(address);
+    if (functions === undefined)
+      throw failure(elf, `the stub of ${member} at 0x${address.toString(16)} meets no symbol`, address);
+    const ids = functions.flatMap(name => names.all(name, KIND_FUNC));
+    if (ids.length === 0)
+      warnings.push(
+        `the stub ${functions.join(' / ')} of ${member} has no FUNC in the BTF: this kernel cannot register ${member.split('.')[0]}`,
+      );
+    for (const id of ids) roots.push({ id, reason: 'stub', source: member });
+  }
+  return { roots, warnings };
+}

@@ -1,0 +1,60 @@
+import type { Btf } from '../btf/btf.js';
+import { ROLE_TYPE } from '../btf/kinds.js';
+import type { Root } from '../roots/root.js';
+import type { Companions } from './companions.js';
+
+/** What a set of roots needs. All arrays are indexed by type id, 0 … N. */
+export interface Closure {
+  /** The roots in the order in which they were taken, `tag` roots last. */
+  readonly roots: readonly Root[];
+  /** 0: not needed; otherwise 1 + index of the root that is nearest (ties: the earlier root). */
+  readonly nearest: Uint32Array;
+  /** The type from which this one was first reached, on a shortest way; 0 for a root. */
+  readonly parent: Uint32Array;
+  /** Number of needed types, and the 32-bit words of their records. */
+  readonly types: number;
+  readonly words: number;
+}
+
+/**
+ * Closure `complete`: every type that a root refers to, members and pointees included, with their companions; then the
+ * DECL_TAGs of what is needed. One breadth-first pass over the needed types.
+ */
+export function closeOver(btf: Btf, companions: Companions, roots: readonly Root[]): Closure {
+  const { words, roles, starts } = btf;
+  const nearest = new Uint32Array(btf.count + 1);
+  const parent = new Uint32Array(btf.count + 1);
+  const queue = new Uint32Array(btf.count);
+  const taken = [...roots];
+  let length = 0;
+  let wordCount = 0;
+  const need = (id: number, root: number, from: number): void => {
+    if (id === 0 || nearest[id] !== 0) return;
+    nearest[id] = root;
+    parent[id] = from;
+    queue[length++] = id;
+    wordCount += starts[id] - starts[id - 1];
+  };
+  for (let i = 0; i < roots.length; i++) need(roots[i].id, i + 1, 0);
+  for (let head = 0; head < length; head++) {
+    const id = queue[head];
+    const root = nearest[id];
+    for (let i = starts[id - 1] + 2; i < starts[id]; i++) if (roles[i] === ROLE_TYPE) need(words[i], root, id);
+    companions.visit(id, other => need(other, root, id));
+  }
+  for (const id of companions.tags) {
+    const target = words[starts[id - 1] + 2];
+    if (nearest[id] !== 0 || target === 0 || nearest[target] === 0) continue;
+    taken.push({ id, reason: 'tag', source: `decl_tag ${btf.name(id)}` });
+    need(id, taken.length, 0);
+  }
+  return { roots: taken, nearest, parent, types: length, words: wordCount };
+}
+
+/** The way from a root to `id`, both included; empty when the closure does not need `id`. */
+export function chainTo(closure: Closure, id: number): number[] {
+  if (closure.nearest[id] === 0) return [];
+  const chain = [id];
+  for (let at = closure.parent[id]; at !== 0; at = closure.parent[at]) chain.unshift(at);
+  return chain;
+}
