@@ -93,9 +93,9 @@ function parser(args: readonly string[], context: Context) {
 }
 
 /** Writes and waits until the reader has taken it; a reader that went away (`| head`) ends the program quietly. */
-function print(text: string): Promise<void> {
+function print(text: string, encoding: BufferEncoding = 'utf8'): Promise<void> {
   return new Promise((resolve, reject) => {
-    process.stdout.write(text, 'latin1', error => (error ? reject(error) : resolve()));
+    process.stdout.write(text, encoding, error => (error ? reject(error) : resolve()));
   });
 }
 
@@ -124,7 +124,7 @@ function progressLine(): { onStage: (stage: string) => void; clear: () => void }
 async function main(args: readonly string[]): Promise<number> {
   const progress = progressLine();
   try {
-    await parser(args, { print, onStage: progress.onStage }).parseAsync();
+    await parser(args, { print, printBytes: text => print(text, 'latin1'), onStage: progress.onStage }).parseAsync();
     return 0;
   } catch (error) {
     progress.clear();

@@ -59,9 +59,10 @@ export function decodeHeader(bytes: Uint8Array): BtfHeader {
 function checkSections(header: BtfHeader, size: number, fail: (detail: string, offset: number) => CodedError): void {
   if (header.types.offset % 4 !== 0) throw fail(`type_off ${header.types.offset} is not a multiple of 4`, 8);
   if (header.types.length % 4 !== 0) throw fail(`type_len ${header.types.length} is not a multiple of 4`, 12);
-  const sections = [header.types, header.layout, header.strings]
-    .filter(section => section.length > 0)
-    .sort((a, b) => a.offset - b.offset);
+  const all = [header.types, header.layout, header.strings];
+  const outside = all.find(section => section.offset > size - header.length);
+  if (outside !== undefined) throw fail(`a section at ${outside.offset}, the data ends at ${size}`, header.length);
+  const sections = all.filter(section => section.length > 0).sort((a, b) => a.offset - b.offset);
   let end = 0;
   for (const section of sections) {
     if (section.offset !== end)

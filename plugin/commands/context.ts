@@ -1,7 +1,9 @@
 /** What a command may touch of the outside; `cli.ts` makes it, tests make their own. */
 export interface Context {
-  /** Text or, as latin1, the bytes of names. Resolves when the reader has taken it: dumps are large. */
+  /** Resolves when the reader has taken it: dumps are large. */
   readonly print: (text: string) => Promise<void>;
+  /** The same for text in which each character is a byte (latin1), as names of BTF are. */
+  readonly printBytes: (text: string) => Promise<void>;
   /** Tells what is being done, for people who wait. */
   readonly onStage: (stage: string) => void;
 }

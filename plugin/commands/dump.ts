@@ -13,6 +13,7 @@ export interface DumpArguments {
 export async function dump(args: DumpArguments, context: Context): Promise<void> {
   const base = args.baseBtf === undefined ? undefined : await readBtf(args.baseBtf);
   await withInput(args.file, base, async ({ btf }) => {
-    for (const chunk of args.json ? formatJson(btf) : formatRaw(btf)) await context.print(chunk);
+    if (args.json) for (const chunk of formatJson(btf)) await context.print(chunk);
+    else for (const chunk of formatRaw(btf)) await context.printBytes(chunk);
   });
 }

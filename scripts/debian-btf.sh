@@ -1,0 +1,101 @@
+#!/usr/bin/env bash
+# Puts the BTF of Debian's amd64 and arm64 kernels 6.1 and 6.12 into the cache: scripts/debian-btf.sh
+#
+# They land in $VMLINUX_BTF_CACHE/debian-btf/ARCH-VERSION.btf (default ~/.cache/vmlinux-btf), where the tests find
+# them; what is there is kept. The packages come from this machine's own apt sources, through an apt directory of our
+# own in the cache: the machine's package lists, architectures and settings stay as they are.
+# Needs: apt-get, dpkg-deb, tar, sed, node, a built repository (npm run build), and xz, zstd or lz4 as the kernel asks.
+set -euo pipefail
+
+repository=$(cd "$(dirname "$0")/.." && pwd)
+cache=${VMLINUX_BTF_CACHE:-$HOME/.cache/vmlinux-btf}
+out=$cache/debian-btf
+apt=$cache/apt
+extract=$repository/build/scripts/extract-btf.js
+architectures=(amd64 arm64)
+versions=(6.1 6.12)
+
+die() { echo "debian-btf.sh: $*" >&2; exit 4; }
+
+need() { command -v "$1" >/dev/null || die "$1 is missing: apt-get install $2"; }
+
+# The machine's deb sources without their limits on architecture, in either of apt's two formats.
+copy_sources() {
+  local etc sourceparts sourcelist file
+  eval "$(apt-config shell etc Dir::Etc/d sourceparts Dir::Etc::sourceparts/d sourcelist Dir::Etc::sourcelist/f)"
+  rm -rf "$apt/sources"
+  mkdir -p "$apt/sources"
+  for file in "$sourceparts"/*.sources; do
+    [ -f "$file" ] || continue
+    sed '/^Architectures:/Id' "$file" >"$apt/sources/$(basename "$file")"
+  done
+  for file in "$sourcelist" "$sourceparts"/*.list; do
+    [ -f "$file" ] || continue
+    sed -E 's/\barch(-=|\+=|=)[^] ]+ ?//; s/\[ *\]//' "$file" >"$apt/sources/$(basename "$file")"
+  done
+  [ -n "$(ls -A "$apt/sources")" ] || die "no apt sources in $etc"
+}
+
+# Read after the machine's own settings, so that its proxies and keys hold. The hooks go: they act on the machine.
+write_settings() {
+  mkdir -p "$apt/state/lists/partial" "$apt/cache/archives/partial"
+  : >"$apt/status"
+  cat >"$apt/apt.conf" <<EOF
+#clear APT::Update::Pre-Invoke;
+#clear APT::Update::Post-Invoke;
+#clear APT::Update::Post-Invoke-Success;
+#clear APT::Architectures;
+APT::Architectures { $(printf '"%s"; ' "${architectures[@]}")};
+APT::Sandbox::User "root";
+Dir::State "$apt/state";
+Dir::State::status "$apt/status";
+Dir::Cache "$apt/cache";
+Dir::Etc::sourcelist "/dev/null";
+Dir::Etc::sourceparts "$apt/sources";
+EOF
+}
+
+# newest VERSION ARCH: the newest package of that series; no cloud, rt or debug flavour, no metapackage.
+newest() {
+  apt-cache -c "$apt/apt.conf" pkgnames "linux-image-$1." |
+    grep -E "^linux-image-${1//./\\.}\.[0-9][^-]*(-[0-9]+)?-$2(-unsigned)?\$" | sort -V | tail -n 1 || true
+}
+
+# fetch VERSION ARCH TARGET
+fetch() {
+  local package work
+  package=$(newest "$1" "$2")
+  [ -n "$package" ] || die "no linux-image-$1 for $2 in this machine's apt sources (Debian 12 has it in main and security)"
+  work=$(mktemp -d "$cache/debian-btf.XXXXXX")
+  trap "rm -rf '$work'" EXIT
+  (cd "$work" && apt-get -c "$apt/apt.conf" -q download "$package:$2") >&2
+  dpkg-deb --fsys-tarfile "$work"/*.deb | tar -x -O --wildcards './boot/vmlinuz-*' >"$work/vmlinuz"
+  rm "$work"/*.deb
+  node "$extract" "$work/vmlinuz" "$work/btf"
+  mv "$work/btf" "$3"
+  rm -rf "$work"
+  trap - EXIT
+  echo "$3: $package"
+}
+
+wanted=()
+for arch in "${architectures[@]}"; do
+  for version in "${versions[@]}"; do
+    [ -f "$out/$arch-$version.btf" ] || wanted+=("$version $arch")
+  done
+done
+[ ${#wanted[@]} -gt 0 ] || exit 0
+
+need apt-get apt
+need dpkg-deb dpkg
+need tar tar
+need node nodejs
+[ -f "$extract" ] || die "build/scripts/extract-btf.js is missing: npm run build"
+mkdir -p "$out"
+copy_sources
+write_settings
+apt-get -c "$apt/apt.conf" -q update >&2
+for item in "${wanted[@]}"; do
+  read -r version arch <<<"$item"
+  fetch "$version" "$arch" "$out/$arch-$version.btf"
+done

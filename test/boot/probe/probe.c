@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * /init of the boot tests: says what this kernel makes of its BTF, then powers off. One static program, no shell.
+ *
+ * Everything goes to /dev/kmsg, so that a line of ours and a line of the kernel never mix on the console; boot with
+ * printk.devkmsg=on, for otherwise the kernel drops all but ten lines in five seconds. The protocol:
+ *
+ *   probe: begin
+ *   probe: memtotal KIB
+ *   probe: prog_load 0|-ERRNO          a two-instruction socket filter; fails when vmlinux BTF cannot be parsed
+ *   probe: loading PATH                before, and
+ *   probe: insmod PATH 0|-ERRNO        after each module that /modules.list names, one path a line, in its order
+ *   probe: btf NAME SIZE SHA256        each file of /sys/kernel/btf; "probe: btf NAME -ERRNO" when it cannot be read
+ *   probe: memavailable KIB
+ *   probe: end
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/bpf.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/reboot.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "sha256.h"
+
+static int kmsg = STDERR_FILENO;
+
+__attribute__((format(printf, 1, 2))) static void say(const char *format, ...)
+{
+	char line[512] = "<5>probe: ";
+	size_t used = strlen(line);
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(line + used, sizeof(line) - used, format, args);
+	va_end(args);
+	/* One write is one record; without /dev/kmsg it still ends as a line on the console. */
+	if (kmsg == STDERR_FILENO)
+		strncat(line, "\n", sizeof(line) - strlen(line) - 1);
+	if (write(kmsg, line, strlen(line)) < 0)
+		reboot(RB_POWER_OFF);
+}
+
+static void mount_at(const char *type, const char *target)
+{
+	mkdir(target, 0755);
+	if (mount(type, target, type, 0, NULL) < 0 && errno != EBUSY)
+		say("mount %s -%d", target, errno);
+}
+
+static int try_prog_load(void)
+{
+	static const struct bpf_insn program[] = {
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0 },
+		{ .code = BPF_JMP | BPF_EXIT },
+	};
+	union bpf_attr attr;
+	long fd;
+
+	memset(&attr, 0, sizeof(attr));
+	attr.prog_type = BPF_PROG_TYPE_SOCKET_FILTER;
+	attr.insns = (uintptr_t)program;
+	attr.insn_cnt = sizeof(program) / sizeof(program[0]);
+	attr.license = (uintptr_t) "GPL";
+	fd = syscall(SYS_bpf, BPF_PROG_LOAD, &attr, sizeof(attr));
+	if (fd < 0)
+		return -errno;
+	close(fd);
+	return 0;
+}
+
+static int insmod(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int result;
+
+	if (fd < 0)
+		return -errno;
+	result = syscall(SYS_finit_module, fd, "", 0) < 0 ? -errno : 0;
+	close(fd);
+	return result;
+}
+
+static void insmod_all(const char *list)
+{
+	FILE *file = fopen(list, "r");
+	char path[256];
+
+	if (file == NULL)
+		return;
+	while (fgets(path, sizeof(path), file) != NULL) {
+		path[strcspn(path, "\n")] = '\0';
+		if (path[0] == '\0')
+			continue;
+		say("loading %s", path);
+		say("insmod %s %d", path, insmod(path));
+	}
+	fclose(file);
+}
+
+static void report_btf(const char *name)
+{
+	static uint8_t buffer[65536];
+	char path[512], hex[SHA256_HEX];
+	struct sha256 sha;
+	ssize_t got;
+	int fd;
+
+	snprintf(path, sizeof(path), "/sys/kernel/btf/%s", name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0) {
+		say("btf %s -%d", name, errno);
+		return;
+	}
+	sha256_init(&sha);
+	while ((got = read(fd, buffer, sizeof(buffer))) > 0)
+		sha256_update(&sha, buffer, got);
+	if (got < 0) {
+		say("btf %s -%d", name, errno);
+	} else {
+		unsigned long long size = sha.length;
+
+		sha256_finish(&sha, hex);
+		say("btf %s %llu %s", name, size, hex);
+	}
+	close(fd);
+}
+
+static int is_visible(const struct dirent *entry)
+{
+	return entry->d_name[0] != '.';
+}
+
+static void report_all_btf(void)
+{
+	struct dirent **entries;
+	int count = scandir("/sys/kernel/btf", &entries, is_visible, alphasort);
+	int i;
+
+	if (count < 0)
+		say("btf . -%d", errno);
+	for (i = 0; i < count; i++)
+		report_btf(entries[i]->d_name);
+}
+
+/* One line of /proc/meminfo, in KiB. */
+static void report_memory(const char *key, const char *field)
+{
+	FILE *file = fopen("/proc/meminfo", "r");
+	size_t length = strlen(field);
+	char line[128];
+
+	if (file == NULL)
+		return;
+	while (fgets(line, sizeof(line), file) != NULL)
+		if (strncmp(line, field, length) == 0)
+			say("%s %ld", key, strtol(line + length, NULL, 10));
+	fclose(file);
+}
+
+int main(void)
+{
+	mount_at("devtmpfs", "/dev");
+	kmsg = open("/dev/kmsg", O_WRONLY | O_CLOEXEC);
+	if (kmsg < 0)
+		kmsg = STDERR_FILENO;
+	mount_at("proc", "/proc");
+	mount_at("sysfs", "/sys");
+
+	say("begin");
+	report_memory("memtotal", "MemTotal:");
+	say("prog_load %d", try_prog_load());
+	insmod_all("/modules.list");
+	report_all_btf();
+	report_memory("memavailable", "MemAvailable:");
+	say("end");
+	sync();
+	reboot(RB_POWER_OFF);
+	return 1;
+}

@@ -1,0 +1,55 @@
+import { Btf } from '../../../plugin/btf/btf.js';
+import { KIND_FUNC } from '../../../plugin/btf/kinds.js';
+import { NameIndex } from '../../../plugin/btf/names.js';
+import { MemorySource } from '../../../plugin/bytes/source.js';
+import { ElfFile } from '../../../plugin/elf/file.js';
+import { type ElfSymbol, SymbolTable } from '../../../plugin/elf/symbols.js';
+
+/**
+ * Splits that are wrong on purpose. Each takes a finished vmlinux without a base BTF and returns a copy with one
+ * mistake in it, of the kind that a splitter makes when it forgets a root: the boot test has to find it.
+ */
+
+/**
+ * As if the FUNC `name` had been left out of the base: the last letter of its name in the BTF becomes `_`, so that nobody who
+ * looks it up by name finds it. Types and ids stay as they are, and the name stays one that the kernel accepts
+ * (btf_name_valid_identifier), for otherwise the whole BTF would be refused.
+ */
+export function hideFunction(vmlinux: Uint8Array, name: string): Uint8Array {
+  const broken = Uint8Array.from(vmlinux);
+  const elf = ElfFile.open(new MemorySource(broken, 'vmlinux'));
+  const section = elf.section('.BTF');
+  const btf = Btf.decode(elf.data(section));
+  const names = new NameIndex(btf);
+  const ids = names.all(name, KIND_FUNC);
+  if (ids.length === 0) throw new Error(`no FUNC ${name} in this vmlinux: nothing to hide`);
+  const hidden = `${name.slice(0, -1)}_`;
+  if (hidden === name || names.all(hidden).length > 0) throw new Error(`${name} cannot be hidden as ${hidden}`);
+  const strings = section.offset + btf.header.length + btf.header.strings.offset;
+  for (const id of ids) broken.set(Buffer.from(hidden, 'latin1'), strings + btf.nameOffset(id));
+  return broken;
+}
+
+/**
+ * As if the FUNC of kfunc `name` had been left out of the base: its ids in the kfunc sets of `.BTF_ids` become 0, which is
+ * what resolve_btfids leaves of a name that it does not find.
+ */
+export function dropKfunc(vmlinux: Uint8Array, name: string): Uint8Array {
+  const broken = Uint8Array.from(vmlinux);
+  const elf = ElfFile.open(new MemorySource(broken, 'vmlinux'));
+  const section = elf.section('.BTF_ids');
+  const symbols = [...SymbolTable.read(elf).inSection(section)];
+  const sets = symbols.filter(symbol => symbol.name.startsWith('__BTF_ID__set8__'));
+  const isInSet = (symbol: ElfSymbol): boolean =>
+    sets.some(set => symbol.value >= set.value && symbol.value < set.value + BigInt(set.size));
+  const prefix = `__BTF_ID__func__${name}__`;
+  const ids = symbols.filter(
+    symbol => symbol.name.startsWith(prefix) && /^\d+$/.test(symbol.name.slice(prefix.length)) && isInSet(symbol),
+  );
+  if (ids.length === 0) throw new Error(`no kfunc ${name} in the sets of this vmlinux: nothing to drop`);
+  for (const id of ids) {
+    const at = section.offset + Number(id.value - section.addr);
+    broken.fill(0, at, at + 4);
+  }
+  return broken;
+}
