@@ -5,91 +5,96 @@ import { CodedError, errorToJson, formatError } from './errors.js';
 import { TOOL } from './version.js';
 
 /** Commands are loaded when they run: starting up is most of what a small job costs. */
-const outOption = { alias: 'o', type: 'string', default: 'out', describe: 'folder of the results' } as const;
+const text = { type: 'string', requiresArg: true } as const;
+const outOption = { ...text, alias: 'o', default: 'out', describe: 'folder of the results' } as const;
 const jsonOption = { type: 'boolean', default: false, describe: 'print JSON' } as const;
 const quietOption = { type: 'boolean', default: false, describe: 'print nothing when all is well' } as const;
-const baseOption = { alias: 'B', type: 'string', describe: 'base BTF (a file with it) of split BTF' } as const;
+const baseOption = { ...text, alias: 'B', describe: 'base BTF (a file with it) of split BTF' } as const;
 
 function parser(args: readonly string[], context: Context) {
-  return yargs(args)
-    .scriptName(TOOL.name)
-    .usage('$0 <command>\n\nKeeps the mandatory part of a kernel’s BTF in vmlinux and packages the rest as a module.')
-    .command(
-      'split <file>',
-      'the main job: a smaller vmlinux, vmlinux_btf.ko and a size report',
-      command =>
-        command
-          .positional('file', {
-            type: 'string',
-            demandOption: true,
-            describe: 'ELF vmlinux with symbols, or bare BTF with --roots',
-          })
-          .option('out', outOption)
-          .option('roots', {
-            type: 'string',
-            describe: 'file with a type id or kind:name a line, instead of the kernel’s own roots',
-          })
-          .option('vermagic', { type: 'string', describe: 'vermagic of the carrier, where vmlinux does not tell' })
-          .option('sizes', {
-            type: 'string',
-            default: 'gzip,xz,zstd',
-            describe: 'compressors to measure with, or none',
-          })
-          .option('json', jsonOption)
-          .option('quiet', quietOption),
-      async argv => (await import('./commands/split.js')).split(argv, context),
-    )
-    .command(
-      'inspect <file>',
-      'what is in a vmlinux, a module or bare BTF, and what a split would find',
-      command =>
-        command
-          .positional('file', { type: 'string', demandOption: true })
-          .option('base-btf', baseOption)
-          .option('json', jsonOption),
-      async argv => (await import('./commands/inspect.js')).inspect(argv, context),
-    )
-    .command(
-      'dump <file>',
-      'every type, as bpftool btf dump prints it',
-      command =>
-        command
-          .positional('file', { type: 'string', demandOption: true })
-          .option('base-btf', baseOption)
-          .option('json', jsonOption),
-      async argv => (await import('./commands/dump.js')).dump(argv, context),
-    )
-    .command(
-      'explain <type> [file]',
-      'why a type stays: every reason, with the chain from a root',
-      command =>
-        command
-          .positional('type', { type: 'string', demandOption: true, describe: 'name, kind:name or id' })
-          .positional('file', { type: 'string', describe: 'vmlinux; the one of the out folder without it' })
-          .option('out', outOption)
-          .option('json', jsonOption),
-      async argv => (await import('./commands/explain.js')).explain(argv, context),
-    )
-    .command(
-      'verify [out]',
-      'proves every promise of an out folder against its original',
-      command =>
-        command
-          .positional('out', { type: 'string', default: 'out' })
-          .option('original', { type: 'string', describe: 'the file that was split, when it has moved' })
-          .option('json', jsonOption)
-          .option('quiet', quietOption),
-      async argv => (await import('./commands/verify.js')).verify(argv, context),
-    )
-    .demandCommand(1, 'no command given')
-    .strict()
-    .version(TOOL.version)
-    .help()
-    .wrap(100)
-    .exitProcess(false)
-    .fail((message, error) => {
-      throw error ?? new CodedError('usage', message);
-    });
+  return (
+    yargs(args)
+      .scriptName(TOOL.name)
+      .usage('$0 <command>\n\nKeeps the mandatory part of a kernel’s BTF in vmlinux and packages the rest as a module.')
+      .command(
+        'split <file>',
+        'the main job: a smaller vmlinux, vmlinux_btf.ko and a size report',
+        command =>
+          command
+            .positional('file', {
+              type: 'string',
+              demandOption: true,
+              describe: 'ELF vmlinux with symbols, or bare BTF with --roots',
+            })
+            .option('out', outOption)
+            .option('roots', {
+              ...text,
+              describe: 'file with a type id or kind:name a line, instead of the kernel’s own roots',
+            })
+            .option('vermagic', { ...text, describe: 'vermagic of the carrier, where vmlinux does not tell' })
+            .option('sizes', {
+              ...text,
+              default: 'gzip,xz,zstd',
+              describe: 'compressors to measure with, or none',
+            })
+            .option('json', jsonOption)
+            .option('quiet', quietOption),
+        async argv => (await import('./commands/split.js')).split(argv, context),
+      )
+      .command(
+        'inspect <file>',
+        'what is in a vmlinux, a module or bare BTF, and what a split would find',
+        command =>
+          command
+            .positional('file', { type: 'string', demandOption: true })
+            .option('base-btf', baseOption)
+            .option('json', jsonOption),
+        async argv => (await import('./commands/inspect.js')).inspect(argv, context),
+      )
+      .command(
+        'dump <file>',
+        'every type, as bpftool btf dump prints it',
+        command =>
+          command
+            .positional('file', { type: 'string', demandOption: true })
+            .option('base-btf', baseOption)
+            .option('json', jsonOption),
+        async argv => (await import('./commands/dump.js')).dump(argv, context),
+      )
+      .command(
+        'explain <type> [file]',
+        'why a type stays: every reason, with the chain from a root',
+        command =>
+          command
+            .positional('type', { type: 'string', demandOption: true, describe: 'name, kind:name or id' })
+            .positional('file', { type: 'string', describe: 'vmlinux; the one of the out folder without it' })
+            .option('out', outOption)
+            .option('json', jsonOption),
+        async argv => (await import('./commands/explain.js')).explain(argv, context),
+      )
+      .command(
+        'verify [out]',
+        'proves every promise of an out folder against its original',
+        command =>
+          command
+            .positional('out', { type: 'string', default: 'out' })
+            .option('original', { ...text, describe: 'the file that was split, when it has moved' })
+            .option('json', jsonOption)
+            .option('quiet', quietOption),
+        async argv => (await import('./commands/verify.js')).verify(argv, context),
+      )
+      .demandCommand(1, 'no command given')
+      .strict()
+      // The last one counts, as it does for most programs; yargs would make a list of them.
+      .parserConfiguration({ 'duplicate-arguments-array': false })
+      .version(TOOL.version)
+      .help()
+      .wrap(100)
+      .exitProcess(false)
+      .fail((message, error) => {
+        throw error ?? new CodedError('usage', message);
+      })
+  );
 }
 
 /** Writes and waits until the reader has taken it; a reader that went away (`| head`) ends the program quietly. */
@@ -121,14 +126,41 @@ function progressLine(): { onStage: (stage: string) => void; clear: () => void }
   };
 }
 
+/** yargs throws some complaints (an option without its value) past its own `fail`. */
+function asUsage(error: unknown): unknown {
+  return error instanceof Error && error.name === 'YError' ? new CodedError('usage', error.message) : error;
+}
+
+const SIGNALS = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
+
+/** Ends the program as a shell expects it of an interrupted one, after `cleanUp`. */
+function catchSignals(cleanUp: () => void): void {
+  for (const [signal, exitCode] of Object.entries(SIGNALS))
+    process.once(signal, () => {
+      cleanUp();
+      process.exit(exitCode);
+    });
+}
+
 async function main(args: readonly string[]): Promise<number> {
   const progress = progressLine();
+  const context: Context = {
+    print,
+    printBytes: text => print(text, 'latin1'),
+    onStage: progress.onStage,
+    onInterrupt: cleanUp =>
+      catchSignals(() => {
+        progress.clear();
+        cleanUp();
+      }),
+  };
   try {
-    await parser(args, { print, printBytes: text => print(text, 'latin1'), onStage: progress.onStage }).parseAsync();
+    await parser(args, context).parseAsync();
     return 0;
-  } catch (error) {
+  } catch (thrown) {
     progress.clear();
-    if ((error as NodeJS.ErrnoException).code === 'EPIPE') return 0;
+    if ((thrown as NodeJS.ErrnoException).code === 'EPIPE') return 0;
+    const error = asUsage(thrown);
     if (!(error instanceof CodedError)) throw error;
     if (args.includes('--json')) await print(`${JSON.stringify(errorToJson(error), null, 2)}\n`);
     process.stderr.write(`${TOOL.name}: ${formatError(error)}\n`);

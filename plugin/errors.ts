@@ -32,6 +32,11 @@ const CATALOGUE = {
     what: 'the output folder would overwrite the input',
     hint: 'choose another folder with -o',
   },
+  'out-foreign': {
+    exit: 2,
+    what: 'the output folder has a file that no split put there',
+    hint: 'choose a new folder with -o',
+  },
 
   'file-unreadable': { exit: 3, what: 'the file cannot be read', hint: 'check the path and its permissions' },
   'file-truncated': {

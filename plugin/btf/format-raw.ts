@@ -1,5 +1,6 @@
 import type { Btf } from './btf.js';
 import {
+  HEAD_WORDS,
   infoKind,
   infoKindFlag,
   infoVlen,
@@ -50,8 +51,19 @@ export function* formatRaw(btf: Btf): Generator<string> {
     const at = starts[i];
     const info = words[at + 1];
     const kind = infoKind(info);
+    const shape = KIND_SHAPES[kind];
     const type = { btf, words, at, vlen: infoVlen(info), flag: infoKindFlag(info), name };
-    chunk += `[${firstId + i}] ${KIND_SHAPES[kind].name} ${name(words[at])}${AFTER_NAME[kind](type)}\n`;
+    chunk += `[${firstId + i}] ${shape.name} ${name(words[at])}${HEAD[kind](type)}`;
+    const element = ELEMENT[kind];
+    if (element !== undefined) {
+      for (let word = at + HEAD_WORDS + shape.fixed.length; word < starts[i + 1]; word += shape.element.length) {
+        chunk += `\n\t${element(type, word)}`;
+        if (chunk.length < CHUNK) continue;
+        yield chunk;
+        chunk = '';
+      }
+    }
+    chunk += '\n';
     if (chunk.length < CHUNK) continue;
     yield chunk;
     chunk = '';
@@ -73,14 +85,18 @@ function nameReader(btf: Btf): (offset: number) => string {
   };
 }
 
-const UNKNOWN = '(unknown)';
-const LINKAGE_OF_VAR = ['static', 'global', 'extern'];
-const LINKAGE_OF_FUNC = ['static', 'global', 'extern'];
+/** Of FUNC and VAR. */
+const LINKAGES = ['static', 'global', 'extern'];
+const linkage = (value: number): string => `linkage=${LINKAGES[value] ?? '(unknown)'}`;
+
 /** BTF_INT_SIGNED, BTF_INT_CHAR, BTF_INT_BOOL; bpftool has no word for combinations. */
 const INT_ENCODINGS: Readonly<Record<number, string>> = { 0: '(none)', 1: 'SIGNED', 2: 'CHAR', 4: 'BOOL' };
 
 const typeId = ({ words, at }: Printed): string => ` type_id=${words[at + 2]}`;
 const size = ({ words, at }: Printed): string => ` size=${words[at + 2]}`;
+const sizeAndVlen = (type: Printed): string => `${size(type)} vlen=${type.vlen}`;
+const enumeration = (type: Printed): string =>
+  ` encoding=${type.flag ? 'SIGNED' : 'UNSIGNED'}${size(type)} vlen=${type.vlen}`;
 
 function int(type: Printed): string {
   const data = type.words[type.at + 3];
@@ -92,78 +108,61 @@ function array({ words, at }: Printed): string {
   return ` type_id=${words[at + 3]} index_type_id=${words[at + 4]} nr_elems=${words[at + 5]}`;
 }
 
-function composite(type: Printed): string {
-  const { words, at, vlen, flag, name } = type;
-  let text = `${size(type)} vlen=${vlen}`;
-  for (let member = at + 3; member < at + 3 + vlen * 3; member += 3) {
-    const offset = words[member + 2];
-    // With kind_flag the upper eight bits are the width of a bit field, in bits.
-    const bits = flag ? offset >>> 24 : 0;
-    text += `\n\t${name(words[member])} type_id=${words[member + 1]} bits_offset=${flag ? offset & 0xffffff : offset}`;
-    if (bits !== 0) text += ` bitfield_size=${bits}`;
-  }
-  return text;
-}
-
-const signedness = ({ flag }: Printed): string => ` encoding=${flag ? 'SIGNED' : 'UNSIGNED'}`;
-
-function enumeration(type: Printed): string {
-  const { words, at, vlen, flag, name } = type;
-  let text = `${signedness(type)}${size(type)} vlen=${vlen}`;
-  for (let value = at + 3; value < at + 3 + vlen * 2; value += 2) {
-    text += `\n\t${name(words[value])} val=${flag ? words[value + 1] | 0 : words[value + 1]}`;
-  }
-  return text;
-}
-
-function enumeration64(type: Printed): string {
-  const { words, at, vlen, flag, name } = type;
-  let text = `${signedness(type)}${size(type)} vlen=${vlen}`;
-  for (let value = at + 3; value < at + 3 + vlen * 3; value += 3) {
-    const bits = (BigInt(words[value + 2]) << 32n) | BigInt(words[value + 1]);
-    text += `\n\t${name(words[value])} val=${flag ? `${BigInt.asIntN(64, bits)}LL` : `${bits}ULL`}`;
-  }
-  return text;
-}
-
-function funcProto({ words, at, vlen, name }: Printed): string {
-  let text = ` ret_type_id=${words[at + 2]} vlen=${vlen}`;
-  for (let parameter = at + 3; parameter < at + 3 + vlen * 2; parameter += 2) {
-    text += `\n\t${name(words[parameter])} type_id=${words[parameter + 1]}`;
-  }
-  return text;
-}
-
-function datasec(type: Printed): string {
-  const { btf, words, at, vlen, name } = type;
-  let text = `${size(type)} vlen=${vlen}`;
-  for (let entry = at + 3; entry < at + 3 + vlen * 3; entry += 3) {
-    const id = words[entry];
-    text += `\n\ttype_id=${id} offset=${words[entry + 1]} size=${words[entry + 2]}`;
-    const kind = id === 0 ? 0 : btf.kind(id);
-    text += ` (${KIND_SHAPES[kind].name} ${name(id === 0 ? 0 : btf.nameOffset(id))})`;
-  }
-  return text;
-}
-
 /** Index: the kind. What follows the name. */
-const AFTER_NAME: ((type: Printed) => string)[] = [];
-AFTER_NAME[KIND_INT] = int;
-AFTER_NAME[KIND_PTR] = typeId;
-AFTER_NAME[KIND_ARRAY] = array;
-AFTER_NAME[KIND_STRUCT] = composite;
-AFTER_NAME[KIND_UNION] = composite;
-AFTER_NAME[KIND_ENUM] = enumeration;
-AFTER_NAME[KIND_FWD] = ({ flag }) => ` fwd_kind=${flag ? 'union' : 'struct'}`;
-AFTER_NAME[KIND_TYPEDEF] = typeId;
-AFTER_NAME[KIND_VOLATILE] = typeId;
-AFTER_NAME[KIND_CONST] = typeId;
-AFTER_NAME[KIND_RESTRICT] = typeId;
-AFTER_NAME[KIND_FUNC] = type => `${typeId(type)} linkage=${LINKAGE_OF_FUNC[type.vlen] ?? UNKNOWN}`;
-AFTER_NAME[KIND_FUNC_PROTO] = funcProto;
-AFTER_NAME[KIND_VAR] = type => `${typeId(type)}, linkage=${LINKAGE_OF_VAR[type.words[type.at + 3]] ?? UNKNOWN}`;
-AFTER_NAME[KIND_DATASEC] = datasec;
-AFTER_NAME[KIND_FLOAT] = size;
-AFTER_NAME[KIND_DECL_TAG] = type => `${typeId(type)} component_idx=${type.words[type.at + 3] | 0}`;
-AFTER_NAME[KIND_TYPE_TAG] = typeId;
-AFTER_NAME[KIND_ENUM64] = enumeration64;
+const HEAD: ((type: Printed) => string)[] = [];
+HEAD[KIND_INT] = int;
+HEAD[KIND_PTR] = typeId;
+HEAD[KIND_ARRAY] = array;
+HEAD[KIND_STRUCT] = sizeAndVlen;
+HEAD[KIND_UNION] = sizeAndVlen;
+HEAD[KIND_ENUM] = enumeration;
+HEAD[KIND_FWD] = ({ flag }) => ` fwd_kind=${flag ? 'union' : 'struct'}`;
+HEAD[KIND_TYPEDEF] = typeId;
+HEAD[KIND_VOLATILE] = typeId;
+HEAD[KIND_CONST] = typeId;
+HEAD[KIND_RESTRICT] = typeId;
+HEAD[KIND_FUNC] = type => `${typeId(type)} ${linkage(type.vlen)}`;
+HEAD[KIND_FUNC_PROTO] = ({ words, at, vlen }) => ` ret_type_id=${words[at + 2]} vlen=${vlen}`;
+HEAD[KIND_VAR] = type => `${typeId(type)}, ${linkage(type.words[type.at + 3])}`;
+HEAD[KIND_DATASEC] = sizeAndVlen;
+HEAD[KIND_FLOAT] = size;
+HEAD[KIND_DECL_TAG] = type => `${typeId(type)} component_idx=${type.words[type.at + 3] | 0}`;
+HEAD[KIND_TYPE_TAG] = typeId;
+HEAD[KIND_ENUM64] = enumeration;
+
+function member({ words, flag, name }: Printed, at: number): string {
+  const offset = words[at + 2];
+  // With kind_flag the upper eight bits are the width of a bit field, in bits.
+  const bits = flag ? offset >>> 24 : 0;
+  const text = `${name(words[at])} type_id=${words[at + 1]} bits_offset=${flag ? offset & 0xffffff : offset}`;
+  return bits === 0 ? text : `${text} bitfield_size=${bits}`;
+}
+
+function value({ words, flag, name }: Printed, at: number): string {
+  return `${name(words[at])} val=${flag ? words[at + 1] | 0 : words[at + 1]}`;
+}
+
+function value64({ words, flag, name }: Printed, at: number): string {
+  const bits = (BigInt(words[at + 2]) << 32n) | BigInt(words[at + 1]);
+  return `${name(words[at])} val=${flag ? `${BigInt.asIntN(64, bits)}LL` : `${bits}ULL`}`;
+}
+
+function parameter({ words, name }: Printed, at: number): string {
+  return `${name(words[at])} type_id=${words[at + 1]}`;
+}
+
+function variable({ btf, words, name }: Printed, at: number): string {
+  const id = words[at];
+  const what =
+    id === 0 ? `${KIND_SHAPES[0].name} ${name(0)}` : `${KIND_SHAPES[btf.kind(id)].name} ${name(btf.nameOffset(id))}`;
+  return `type_id=${id} offset=${words[at + 1]} size=${words[at + 2]} (${what})`;
+}
+
+/** Index: the kind. The line of one element whose words start at `at`. */
+const ELEMENT: ((type: Printed, at: number) => string)[] = [];
+ELEMENT[KIND_STRUCT] = member;
+ELEMENT[KIND_UNION] = member;
+ELEMENT[KIND_ENUM] = value;
+ELEMENT[KIND_FUNC_PROTO] = parameter;
+ELEMENT[KIND_DATASEC] = variable;
+ELEMENT[KIND_ENUM64] = value64;

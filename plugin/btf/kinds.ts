@@ -90,9 +90,9 @@ export function infoKindFlag(info: number): boolean {
   return info >>> 31 === 1;
 }
 
-/** FUNC keeps its linkage in vlen and has no elements. */
+/** Elements of a record. FUNC keeps its linkage in vlen, and other kinds without elements may have one that says nothing. */
 export function elementCount(kind: number, vlen: number): number {
-  return kind === KIND_FUNC ? 0 : vlen;
+  return KIND_SHAPES[kind].element.length === 0 ? 0 : vlen;
 }
 
 const KIND_BY_NAME = new Map(KIND_SHAPES.map((shape, kind) => [shape.name.toLowerCase(), kind]));

@@ -1,7 +1,8 @@
 /** Byte order, as `EI_DATA` of ELF and the magic of BTF tell it. */
 export type ByteOrder = 'little' | 'big';
 
-const HOST: ByteOrder = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1 ? 'little' : 'big';
+/** Byte order of the machine this runs on. */
+export const hostOrder: ByteOrder = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1 ? 'little' : 'big';
 
 /** Reads numbers of one byte order from `bytes`; offsets in bytes. A range error means the caller did not check. */
 export class EndianReader {
@@ -37,14 +38,17 @@ export class EndianReader {
 }
 
 /**
- * `bytes` as 32-bit words in host order: everything after this call is free of byte order. Copies.
- * The length must be a multiple of four.
+ * `bytes` as 32-bit words in host order: everything after this call is free of byte order. Shares memory with `bytes`
+ * where order and alignment allow, and copies where not: change neither afterwards. The length must be a multiple of
+ * four.
  */
 export function toWords(bytes: Uint8Array, order: ByteOrder): Uint32Array {
+  if (order === hostOrder && bytes.byteOffset % 4 === 0)
+    return new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
   const words = new Uint32Array(bytes.length / 4);
   const copy = Buffer.from(words.buffer);
   copy.set(bytes);
-  if (order !== HOST) copy.swap32();
+  if (order !== hostOrder) copy.swap32();
   return words;
 }
 
@@ -52,6 +56,6 @@ export function toWords(bytes: Uint8Array, order: ByteOrder): Uint32Array {
 export function fromWords(words: Uint32Array, order: ByteOrder): Uint8Array {
   const bytes = Buffer.alloc(words.byteLength);
   bytes.set(new Uint8Array(words.buffer, words.byteOffset, words.byteLength));
-  if (order !== HOST) bytes.swap32();
+  if (order !== hostOrder) bytes.swap32();
   return bytes;
 }

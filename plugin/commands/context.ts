@@ -6,6 +6,8 @@ export interface Context {
   readonly printBytes: (text: string) => Promise<void>;
   /** Tells what is being done, for people who wait. */
   readonly onStage: (stage: string) => void;
+  /** What to do before the program ends because of a signal. Without it a signal ends the program at once. */
+  readonly onInterrupt: (cleanUp: () => void) => void;
 }
 
 export function printJson(context: Context, value: unknown): Promise<void> {

@@ -1,5 +1,6 @@
 import { CodedError } from '../errors.js';
 import { type Compressor, isCompressor } from '../host/compress.js';
+import { abandonAll } from '../host/out-folder.js';
 import { runSplit } from '../pipeline/split.js';
 import { renderText } from '../report/render/text.js';
 import { type Context, printJson } from './context.js';
@@ -16,6 +17,8 @@ export interface SplitArguments {
 }
 
 export async function split(args: SplitArguments, context: Context): Promise<void> {
+  if (args.vermagic?.trim() === '') throw new CodedError('usage', '--vermagic is empty');
+  context.onInterrupt(abandonAll);
   const report = await runSplit({
     file: args.file,
     out: args.out,

@@ -1,18 +1,20 @@
 import { createHash } from 'node:crypto';
 import {
+  chmodSync,
   closeSync,
   constants,
   copyFileSync,
   existsSync,
-  fsyncSync,
+  lstatSync,
   mkdtempSync,
   openSync,
   readdirSync,
   renameSync,
   rmdirSync,
+  statSync,
   writeSync,
 } from 'node:fs';
-import { basename, join, resolve } from 'node:path';
+import { basename, join } from 'node:path';
 import { ensureDirSync, removeSync } from 'fs-extra/esm';
 import { CodedError } from '../errors.js';
 
@@ -27,7 +29,7 @@ export interface WrittenFile {
 }
 
 /**
- * An out folder that is filled all at once: files are written to a staging folder inside it, synced, and renamed when
+ * An out folder that is filled all at once: files are written to a staging folder inside it and renamed when
  * everything was proved. Until then nothing stands under a final name; a run that is killed leaves only the staging
  * folder, which the next run removes.
  */
@@ -43,15 +45,25 @@ export class OutFolder {
     this.#created = created;
   }
 
-  /** `names`: the files that a run may make. Throws `write-failed`, and `out-is-input` when `input` is one of them. */
+  /**
+   * `names`: the files that a run may make, replace or remove. Throws `write-failed`; `out-is-input` when `input` is one
+   * of them; `out-foreign` when one of them stands in a folder that no split has filled.
+   */
   static open(path: string, names: readonly string[], input: string): OutFolder {
-    if (names.some(name => resolve(path, name) === resolve(input)))
-      throw new CodedError('out-is-input', resolve(input), { file: input });
     return attempt(path, () => {
       const created = !existsSync(path);
       ensureDirSync(path);
-      for (const stale of readdirSync(path).filter(isAbandoned)) removeSync(join(path, stale));
-      return new OutFolder(path, mkdtempSync(join(path, `${STAGING}${process.pid}-`)), created);
+      if (names.some(name => isSameFile(join(path, name), input)))
+        throw new CodedError('out-is-input', path, { file: input });
+      const stale = readdirSync(path).filter(isAbandoned);
+      const foreign = names.find(name => existsSync(join(path, name)));
+      if (foreign !== undefined && stale.length === 0 && !existsSync(join(path, SPLIT_JSON)))
+        throw new CodedError('out-foreign', foreign, { file: join(path, foreign) });
+      // In this order there is at no moment a half-filled folder that is taken for somebody else's.
+      const folder = new OutFolder(path, mkdtempSync(join(path, `${STAGING}${process.pid}-`)), created);
+      for (const name of stale) removeSync(join(path, name));
+      unfinished.add(folder);
+      return folder;
     });
   }
 
@@ -65,7 +77,6 @@ export class OutFolder {
       const fd = openSync(this.staged(name), 'wx');
       try {
         for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done);
-        fsyncSync(fd);
       } finally {
         closeSync(fd);
       }
@@ -78,10 +89,11 @@ export class OutFolder {
   copy(name: string, from: string, change: (fd: number) => void): void {
     attempt(join(this.path, name), () => {
       copyFileSync(from, this.staged(name), constants.COPYFILE_FICLONE);
+      // The copy has the mode of its original, which may forbid to write.
+      chmodSync(this.staged(name), statSync(from).mode | constants.S_IWUSR);
       const fd = openSync(this.staged(name), 'r+');
       try {
         change(fd);
-        fsyncSync(fd);
       } finally {
         closeSync(fd);
       }
@@ -89,27 +101,50 @@ export class OutFolder {
     this.#names.push(name);
   }
 
-  /** Renames everything into place, `split.json` last. Files of an earlier run that this run did not make go. */
+  /**
+   * Takes the result of an earlier run away, `split.json` first, then renames everything into place, `split.json` last:
+   * at no moment do files of two runs look like one result.
+   */
   commit(all: readonly string[]): void {
     attempt(this.path, () => {
-      for (const name of [SPLIT_JSON, ...all.filter(name => !this.#names.includes(name))])
-        removeSync(join(this.path, name));
+      for (const name of [SPLIT_JSON, ...all]) removeSync(join(this.path, name));
       for (const name of this.#names.filter(name => name !== SPLIT_JSON))
         renameSync(this.staged(name), join(this.path, name));
       if (this.#names.includes(SPLIT_JSON)) renameSync(this.staged(SPLIT_JSON), join(this.path, SPLIT_JSON));
       rmdirSync(this.#staging);
     });
+    unfinished.delete(this);
   }
 
-  /** Leaves the folder as it was found; what a failed run calls. */
+  /** Leaves the folder as it was found; what a failed run calls. Throws nothing: why the run failed counts. */
   abandon(): void {
-    removeSync(this.#staging);
-    if (this.#created && readdirSync(this.path).length === 0) rmdirSync(this.path);
+    unfinished.delete(this);
+    try {
+      removeSync(this.#staging);
+      if (this.#created && readdirSync(this.path).length === 0) rmdirSync(this.path);
+    } catch {
+      // The next run removes it.
+    }
   }
+}
+
+/** Neither committed nor abandoned yet. */
+const unfinished = new Set<OutFolder>();
+
+/** What an interrupted program calls. */
+export function abandonAll(): void {
+  for (const folder of unfinished) folder.abandon();
 }
 
 export function sha256(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex');
+}
+
+/** True when the name stands for the very file, whatever links lead to it. A link at `path` itself is another file. */
+function isSameFile(path: string, input: string): boolean {
+  const there = lstatSync(path, { bigint: true, throwIfNoEntry: false });
+  const given = statSync(input, { bigint: true, throwIfNoEntry: false });
+  return there !== undefined && there.dev === given?.dev && there.ino === given.ino;
 }
 
 /** A staging folder of a process that is gone. */

@@ -23,6 +23,9 @@ function isManifest(value: Manifest): boolean {
     value?.schemaVersion === 1 &&
     typeof value.input?.file === 'string' &&
     typeof value.input.sha256 === 'string' &&
+    (value.input.kind === 'vmlinux' || value.input.kind === 'btf') &&
+    typeof value.types === 'object' &&
+    value.types !== null &&
     Array.isArray(value.roots) &&
     value.roots.every(
       root =>

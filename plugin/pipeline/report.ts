@@ -23,7 +23,6 @@ export interface Measured {
 /** Measures a split once. */
 export async function buildReport(measured: Measured): Promise<Report> {
   const { btf, split, compression } = measured;
-  const inputBytes = btf.header.length + btf.words.length * 4 + btf.layout.length + btf.strings.length;
   const side = async (part: 'full' | 'base' | 'rest'): Promise<Side> => ({
     ...split.sizes[part],
     compressed: await compression.measure(() => [split[part]]),
@@ -32,7 +31,7 @@ export async function buildReport(measured: Measured): Promise<Report> {
     measured.image === undefined
       ? undefined
       : await measureImage(measured.image.elf, measured.image.replacements, split, compression);
-  const reasons = attribute(btf, split.closure, inputBytes);
+  const reasons = attribute(btf, split.closure, split.sizes);
   return {
     schemaVersion: 1,
     tool: TOOL,
@@ -44,7 +43,6 @@ export async function buildReport(measured: Measured): Promise<Report> {
     padding: split.padding,
     kinds: measureKinds(btf, split.closure),
     reasons,
-    attributed: inputBytes,
     largest: largestTypes(btf, split.closure),
     ...(image === undefined ? {} : { image }),
     ...(measured.carrier === undefined ? {} : { carrier: await measureCarrier(measured.carrier, compression) }),

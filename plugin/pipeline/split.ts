@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { basename, relative, resolve } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { NameIndex } from '../btf/names.js';
 import { type ByteSource, FileSource } from '../bytes/source.js';
 import { carrierArchitecture } from '../carrier/architectures.js';
@@ -52,27 +53,31 @@ export interface SplitOptions {
  */
 export async function runSplit(options: SplitOptions): Promise<Report> {
   return withInput(options.file, undefined, async input => {
-    const stage = options.onStage ?? (() => {});
+    const stage = async (what: string): Promise<void> => {
+      options.onStage?.(what);
+      // A turn of the event loop, so that a signal is heard: everything between two stages is one piece.
+      await setImmediate();
+    };
     if (input.kind === 'module')
       throw new CodedError('elf-kind', 'a relocatable object, such as a module', { file: input.file });
-    stage('looking for what the kernel needs');
+    await stage('looking for what the kernel needs');
     const names = new NameIndex(input.btf);
     // A vmlinux whose roots are given is treated as the BTF in it: its .BTF_ids are not what was asked for.
     const kernel = options.rootsFile === undefined ? asKernel(input, names) : undefined;
     const found = kernel === undefined ? undefined : kernelRoots(kernel);
     const carrier = kernel === undefined ? undefined : prepareCarrier(kernel, options.vermagic);
     const roots = found?.roots ?? readRoots(options.rootsFile ?? '', input, names);
-    stage('splitting and proving');
+    await stage('splitting and proving');
     const split = splitBtf(input.btf, names, roots, kernel?.section.size);
 
     const out = OutFolder.open(options.out, Object.values(FILES), input.file);
     try {
-      stage('writing');
+      await stage('writing');
       const files = writeParts(out, split);
       const replacements = kernel === undefined || found === undefined ? [] : writeImage(out, kernel, found, split);
       const carrierBytes = carrier?.(split);
       if (carrierBytes !== undefined) files.push(out.write(FILES.carrier, carrierBytes));
-      stage('measuring');
+      await stage('measuring');
       const described = {
         kind: kernel === undefined ? ('btf' as const) : ('vmlinux' as const),
         bytes: input.source.size,
@@ -82,7 +87,12 @@ export async function runSplit(options: SplitOptions): Promise<Report> {
         btf: input.btf,
         split,
         warnings: found?.warnings ?? [],
-        input: { file: basename(input.file), ...described, ...describeKernel(kernel, options.vermagic) },
+        input: {
+          file: basename(input.file),
+          ...described,
+          btfBytes: input.section?.size ?? input.source.size,
+          ...describeKernel(kernel, options.vermagic),
+        },
         image: kernel === undefined ? undefined : { elf: kernel.elf, replacements },
         carrier: carrierBytes,
         compression: new Compression(options.compressors),
@@ -102,6 +112,7 @@ export async function runSplit(options: SplitOptions): Promise<Report> {
         files,
       );
       writeText(out, FILES.manifest, `${JSON.stringify(manifest, null, 1)}\n`);
+      await stage('putting into place');
       out.commit(Object.values(FILES));
       return report;
     } catch (error) {

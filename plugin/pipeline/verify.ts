@@ -1,5 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { Btf } from '../btf/btf.js';
+import { kindName } from '../btf/kinds.js';
 import { NameIndex } from '../btf/names.js';
 import { FileSource } from '../bytes/source.js';
 import { readModinfo } from '../carrier/modinfo.js';
@@ -7,6 +9,9 @@ import { ElfFile } from '../elf/file.js';
 import { CodedError } from '../errors.js';
 import { sha256 } from '../host/out-folder.js';
 import { proveUntouched, remapIds } from '../image/image.js';
+import type { Root } from '../roots/root.js';
+import { closeOver } from '../split/closure.js';
+import { Companions } from '../split/companions.js';
 import { INVARIANTS, prove } from '../split/prove.js';
 import { asKernel, type BtfInput, withInput } from './input.js';
 import { decodePermutation, type Manifest } from './manifest.js';
@@ -39,7 +44,12 @@ export async function verifyOut(out: string, original?: string): Promise<Verifie
     const rest = read(FILES.rest);
     const wild = manifest.roots.find(root => root.id >= input.btf.endId);
     if (wild !== undefined) throw failed(join(out, FILES.manifest), `root ${wild.id} is no type of the original`);
-    prove({ original: input.btf, base, rest, full: read(FILES.full), newIds, roots: manifest.roots }, 'verify');
+    try {
+      prove({ original: input.btf, base, rest, full: read(FILES.full), newIds, roots: manifest.roots }, 'verify');
+    } catch (error) {
+      throw error instanceof CodedError ? error.in(out) : error;
+    }
+    checkManifest(out, manifest, input, base, newIds);
     const proved: string[] = ['the SHA-256 of every file is the one in split.json', ...INVARIANTS];
     if (manifest.input.kind === 'vmlinux') {
       checkImage(out, input, base, newIds, manifest);
@@ -58,9 +68,41 @@ function failed(file: string, detail: string): CodedError {
   return new CodedError('verify', detail, { file });
 }
 
+/** What split.json repeats of the original and of the other files, which have been proved. */
+function checkManifest(out: string, manifest: Manifest, input: BtfInput, base: Uint8Array, newIds: Uint32Array): void {
+  const { btf } = input;
+  const { strings, count } = Btf.decode(base);
+  const padding = strings.length - Math.min(strings.length, strings.findLastIndex(byte => byte !== 0) + 2);
+  const wrong = (what: string): never => {
+    throw failed(join(out, FILES.manifest), what);
+  };
+  const { types } = manifest;
+  if (types.full !== btf.count || types.base !== count || types.rest !== btf.count - count)
+    wrong('other counts of types');
+  if (manifest.input.bytes !== input.source.size) wrong('another size of the input');
+  if (manifest.padding !== padding) wrong('another padding');
+  for (const { id, newId, kind, name } of manifest.roots)
+    if (newId !== newIds[id] || kind !== kindName(btf.kind(id)) || name !== btf.name(id))
+      wrong(`root ${id} is ${kindName(btf.kind(id))} ${btf.name(id)}, in the base ${newIds[id]}`);
+}
+
+function openOutput(file: string): FileSource {
+  try {
+    return FileSource.open(file);
+  } catch (error) {
+    throw error instanceof CodedError ? failed(file, `it cannot be read: ${error.detail}`) : error;
+  }
+}
+
 function checkHashes(out: string, manifest: Manifest): void {
+  const names = manifest.files.map(file => file.name).sort();
+  const wanted = Object.values(FILES)
+    .filter(name => name !== FILES.manifest)
+    .filter(name => manifest.input.kind === 'vmlinux' || (name !== FILES.image && name !== FILES.carrier))
+    .sort();
+  if (names.join() !== wanted.join()) throw failed(join(out, FILES.manifest), `files are ${names.join(', ')}`);
   for (const { name, sha256: expected, bytes } of manifest.files) {
-    const source = FileSource.open(join(out, name));
+    const source = openOutput(join(out, name));
     try {
       if (source.size !== bytes || hashSource(source) !== expected)
         throw failed(join(out, name), 'its SHA-256 is not the one in split.json');
@@ -71,12 +113,18 @@ function checkHashes(out: string, manifest: Manifest): void {
 }
 
 function checkImage(out: string, input: BtfInput, base: Uint8Array, newIds: Uint32Array, manifest: Manifest): void {
-  const kernel = asKernel(input, new NameIndex(input.btf));
+  const names = new NameIndex(input.btf);
+  const kernel = asKernel(input, names);
   const { ids, roots } = kernelRoots(kernel);
-  const named = new Set(manifest.roots.map(root => root.id));
-  const unnamed = roots.find(root => !named.has(root.id));
-  if (unnamed !== undefined)
-    throw failed(join(out, FILES.manifest), `the root ${unnamed.id} (${unnamed.source}) is missing`);
+  const wanted = closeOver(input.btf, new Companions(input.btf, names), roots).roots;
+  const wrong = Array.from({ length: Math.max(wanted.length, manifest.roots.length) }).findIndex(
+    (_, i) => rootText(wanted[i]) !== rootText(manifest.roots[i]),
+  );
+  if (wrong >= 0)
+    throw failed(
+      join(out, FILES.manifest),
+      `its root ${wrong} is ${rootText(manifest.roots[wrong])}, the original's ${rootText(wanted[wrong])}`,
+    );
   const mapped = remapIds(kernel.elf.data(ids.section), ids.slots, newIds, kernel.elf.header.order);
   const image = FileSource.open(join(out, FILES.image));
   try {
@@ -92,6 +140,10 @@ function checkImage(out: string, input: BtfInput, base: Uint8Array, newIds: Uint
   } finally {
     image.close();
   }
+}
+
+function rootText(root: Root | undefined): string {
+  return root === undefined ? 'missing' : `${root.id} (${root.reason}, ${root.source})`;
 }
 
 function checkCarrier(out: string, base: Uint8Array, rest: Uint8Array): void {

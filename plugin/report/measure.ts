@@ -4,6 +4,7 @@ import { lengthOf } from '../btf/names.js';
 import { CodedError } from '../errors.js';
 import { REASONS } from '../roots/root.js';
 import type { Closure } from '../split/closure.js';
+import type { Partition } from '../split/partition.js';
 import type { Count, KindRow, ReasonRow, TypeRow } from './model.js';
 
 const LARGEST = 20;
@@ -35,64 +36,48 @@ export function measureKinds(btf: Btf, closure: Closure): KindRow[] {
 }
 
 /**
- * Every byte of the input's BTF, once. A type of the base counts for its nearest root's reason; a string for the first
- * type of the base that names it, then for the rest. `bytes`: size of the input's BTF. Throws `invariant` when the
- * sum is another number.
+ * Every byte of the full BTF, once. A type of the base counts for its nearest root's reason, a string for the first type
+ * of the base that names it; what is left is the rest. Throws `invariant` when the parts do not add up.
  */
-export function attribute(btf: Btf, closure: Closure, bytes: number): ReasonRow[] {
-  const rest = REASONS.length;
-  const rows = [...REASONS, 'rest' as const].map(reason => ({
-    reason,
-    roots: 0,
-    types: 0,
-    typeBytes: 0,
-    stringBytes: 0,
-    bytes: 0,
-  }));
+export function attribute(btf: Btf, closure: Closure, sizes: Partition['sizes']): ReasonRow[] {
+  const rows = REASONS.map(reason => ({ reason, roots: 0, types: 0, typeBytes: 0, stringBytes: 0, bytes: 0 }));
   for (const root of closure.roots) rows[REASONS.indexOf(root.reason)].roots++;
   const reasonOfRoot = closure.roots.map(root => REASONS.indexOf(root.reason));
   const counted = new Uint8Array(btf.strings.length);
   counted[0] = 1;
-  let named = 1;
-  const take = (id: number, row: (typeof rows)[number]): void => {
-    const start = btf.starts[id - 1];
+  for (let id = 1; id <= btf.count; id++) {
+    if (closure.nearest[id] === 0) continue;
+    const row = rows[reasonOfRoot[closure.nearest[id] - 1]];
     const end = btf.starts[id];
     row.types++;
-    row.typeBytes += (end - start) * 4;
-    for (let i = start; i < end; i++) {
-      if (btf.roles[i] !== ROLE_STRING || counted[btf.words[i]] !== 0) continue;
-      named += countString(btf, btf.words[i], counted, row);
+    row.typeBytes += (end - btf.starts[id - 1]) * 4;
+    for (let i = btf.starts[id - 1]; i < end; i++) {
+      const word = btf.words[i];
+      if (btf.roles[i] !== ROLE_STRING || counted[word] !== 0) continue;
+      counted[word] = 1;
+      row.stringBytes += lengthOf(btf.strings, word) + 1;
     }
-  };
-  for (let id = 1; id <= btf.count; id++)
-    if (closure.nearest[id] !== 0) take(id, rows[reasonOfRoot[closure.nearest[id] - 1]]);
-  for (let id = 1; id <= btf.count; id++) if (closure.nearest[id] === 0) take(id, rows[rest]);
-
-  const headerBytes = btf.header.length + btf.layout.length;
-  const unused = btf.strings.length - named;
+  }
+  const { rest, full, base } = sizes;
   const all: ReasonRow[] = rows
     .map(row => ({ ...row, bytes: row.typeBytes + row.stringBytes }))
     .filter(row => row.roots > 0 || row.types > 0)
-    .sort((a, b) => Number(a.reason === 'rest') - Number(b.reason === 'rest') || b.bytes - a.bytes);
+    .sort((a, b) => b.bytes - a.bytes);
+  const restBytes = rest.typeBytes + rest.stringBytes;
+  all.push({
+    reason: 'rest',
+    roots: 0,
+    types: rest.types,
+    typeBytes: rest.typeBytes,
+    stringBytes: rest.stringBytes,
+    bytes: restBytes,
+  });
   // The empty name at offset 0 belongs to the format, as the header does.
-  all.push({ reason: 'header', roots: 0, types: 0, typeBytes: 0, stringBytes: 1, bytes: headerBytes + 1 });
-  if (unused > 0)
-    all.push({ reason: 'unused strings', roots: 0, types: 0, typeBytes: 0, stringBytes: unused, bytes: unused });
+  all.push({ reason: 'header', roots: 0, types: 0, typeBytes: 0, stringBytes: 1, bytes: full.headerBytes + 1 });
   const sum = all.reduce((total, row) => total + row.bytes, 0);
-  if (sum !== bytes) throw new CodedError('invariant', `${sum} of ${bytes} bytes are attributed`);
+  if (sum !== full.bytes || sum - restBytes !== base.bytes)
+    throw new CodedError('invariant', `${sum} of ${full.bytes} bytes are attributed`);
   return all;
-}
-
-/** Counts the bytes of a string that no other name has counted (names may share a tail). */
-function countString(btf: Btf, offset: number, counted: Uint8Array, row: { stringBytes: number }): number {
-  const end = offset + lengthOf(btf.strings, offset);
-  let bytes = 0;
-  for (let i = offset; i <= end; i++) {
-    if (counted[i] === 0) bytes++;
-    counted[i] = 1;
-  }
-  row.stringBytes += bytes;
-  return bytes;
 }
 
 /** The types with the largest records, largest first; equal ones by id. */

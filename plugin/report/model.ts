@@ -11,6 +11,8 @@ export interface Report {
     readonly kind: 'vmlinux' | 'btf';
     readonly bytes: number;
     readonly sha256: string;
+    /** Of its BTF; more than `full.bytes` where it holds names that no type uses, less where names share their ends. */
+    readonly btfBytes: number;
     /** Absent for bare BTF. */
     readonly architecture?: string;
     readonly vermagic?: string;
@@ -22,9 +24,8 @@ export interface Report {
   /** NULs behind the strings of the base, which fill the section of a finished vmlinux; not counted in `base`. */
   readonly padding: number;
   readonly kinds: readonly KindRow[];
-  /** Each byte of the input's BTF once; the bytes add up to `attributed`. */
+  /** Each byte of the full BTF once: they add up to `full.bytes`, and without the row `rest` to `base.bytes`. */
   readonly reasons: readonly ReasonRow[];
-  readonly attributed: number;
   readonly largest: readonly TypeRow[];
   readonly image?: ImageReport;
   readonly carrier?: { readonly bytes: number; readonly compressed: Compressed };
@@ -54,8 +55,8 @@ export interface Count {
 }
 
 export interface ReasonRow {
-  /** A reason for the base; `rest`; `header`; `unused strings` that no type names. */
-  readonly reason: Reason | 'rest' | 'header' | 'unused strings';
+  /** A reason for the base; or `rest`, or `header`. */
+  readonly reason: Reason | 'rest' | 'header';
   /** Roots that give this reason. */
   readonly roots: number;
   readonly types: number;

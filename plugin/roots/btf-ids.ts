@@ -8,8 +8,6 @@ import type { Reason, Root } from './root.js';
 
 export const BTF_IDS_SECTION = '.BTF_ids';
 const PREFIX = '__BTF_ID__';
-/** Bit 0 of a set8's flags: the set holds kfuncs (BTF_SET8_KFUNCS, since 6.9). */
-const SET8_KFUNCS = 1;
 
 /** A word of `.BTF_ids` that holds a type id. */
 export interface IdSlot {
@@ -43,7 +41,6 @@ interface IdSet {
   readonly first: number;
   readonly stride: 4 | 8;
   readonly end: number;
-  readonly flags: number;
 }
 
 /**
@@ -138,7 +135,6 @@ function readSet(elf: ElfFile, words: EndianReader, symbol: IdSymbol): IdSet {
     first: offset + stride,
     stride,
     end: offset + size,
-    flags: wide ? words.u32(offset + 4) : 0,
   };
   const count = size / stride - 1;
   if (words.u32(offset) !== count)
@@ -202,8 +198,8 @@ function labelBefore(labels: readonly Label[], offset: number): string | undefin
 
 function setReason(set: IdSet): Reason {
   if (set.kind === 'set8') {
-    if ((set.flags & SET8_KFUNCS) === 0 && /fmod_?ret|modify_return/.test(set.name)) return 'fmod_ret';
-    return 'kfunc';
+    // No flag tells these sets from kfuncs: BTF_KFUNCS_START declares both (net/bpf/test_run.c).
+    return /fmod_?ret|modify_return/.test(set.name) ? 'fmod_ret' : 'kfunc';
   }
   if (/deny/.test(set.name)) return 'deny-list';
   if (/hooks$/.test(set.name)) return 'lsm';

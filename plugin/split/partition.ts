@@ -1,8 +1,10 @@
 import type { Btf } from '../btf/btf.js';
-import { encodeBtf } from '../btf/encode.js';
-import { HEADER_BYTES, HEADER_BYTES_LAYOUT } from '../btf/header.js';
+import { type BtfHeader, encodeHeader, HEADER_BYTES, HEADER_BYTES_LAYOUT } from '../btf/header.js';
 import { ROLE_STRING, ROLE_TYPE } from '../btf/kinds.js';
-import type { Closure } from './closure.js';
+import type { ByteOrder } from '../bytes/endian.js';
+import { hostOrder } from '../bytes/endian.js';
+import { CodedError } from '../errors.js';
+import { type Closure, forEachRun } from './closure.js';
 
 /** New id of each old id, 0 … N: needed types first, the others after, both in their old order. */
 export function permute(closure: Closure): Uint32Array {
@@ -38,161 +40,168 @@ export interface PartSize {
   readonly headerBytes: number;
 }
 
-/** String offsets of the full BTF in the new sections. */
-interface Strings {
-  /** Old offset → new offset + 1; offsets from `base.length` on stand in the rest. */
-  readonly moved: Uint32Array;
-  readonly base: Uint8Array;
-  readonly rest: Uint8Array;
-}
-
 /**
  * Copies each type to its side and renumbers ids and string offsets. `paddedTo`: the size in bytes that the base must
- * fill (the `.BTF` section of a finished vmlinux cannot shrink), or undefined for no padding. A base that has no room
- * is impossible: it is a part of what filled the section.
+ * fill (the `.BTF` section of a finished vmlinux cannot shrink), or undefined for no padding.
+ *
+ * Strings stand in the order in which the types of the base, then those of the rest, first name them; one that a type
+ * of the base names stands in the base, and none becomes the tail of another (some loaders reject that). Throws
+ * `btf-limit` when they do not fit: an input whose names share their tails can need more room than it takes.
  */
 export function partition(btf: Btf, closure: Closure, newIds: Uint32Array, paddedTo?: number): Partition {
-  const strings = partitionStrings(btf, closure);
-  const baseWords = new Uint32Array(closure.words);
-  const restWords = new Uint32Array(btf.words.length - closure.words);
-  const fullRestWords = new Uint32Array(restWords.length);
-  const hasLayout = btf.layout.length > 0;
-  const headerLength = hasLayout ? HEADER_BYTES_LAYOUT : HEADER_BYTES;
-  const bare = headerLength + baseWords.length * 4 + btf.layout.length + strings.base.length;
-  const padding = paddedTo === undefined ? 0 : paddedTo - bare;
-  copyTypes(btf, closure, newIds, strings, baseWords, restWords, fullRestWords, padding);
+  const { words, roles } = btf;
+  const frame = new Frame(btf);
+  const strings = new StringMover(btf.strings);
 
-  const common = { order: btf.order, flags: btf.header.flags, headerLength, layout: btf.layout };
-  const base = encodeBtf({ ...common, words: baseWords, strings: strings.base });
-  const rest = encodeBtf({ ...common, words: restWords, strings: strings.rest });
-  const full = encodeBtf({
-    ...common,
-    words: concat(baseWords, fullRestWords),
-    strings: concatBytes(strings.base, strings.rest),
+  const baseWords = new Uint32Array(closure.words);
+  let at = 0;
+  forEachRun(btf, closure, true, (from, to) => {
+    for (let i = from; i < to; i++) {
+      const role = roles[i];
+      const word = words[i];
+      baseWords[at++] = role === ROLE_TYPE ? newIds[word] : role === ROLE_STRING ? strings.move(word) : word;
+    }
   });
-  const headerBytes = headerLength + btf.layout.length;
-  const size = (types: number, bytes: Uint8Array, words: number, stringBytes: number): PartSize => ({
+
+  const baseStrings = strings.length;
+  const baseBytes = frame.bytes(baseWords.length, baseStrings);
+  const padding = paddedTo === undefined ? 0 : paddedTo - baseBytes;
+  if (padding < 0)
+    throw new CodedError('btf-limit', `the base takes ${baseBytes} bytes, its section has ${paddedTo}`, {
+      section: '.BTF',
+    });
+
+  const fullWords = new Uint32Array(words.length);
+  const restWords =
+    padding === 0 ? fullWords.subarray(baseWords.length) : new Uint32Array(words.length - baseWords.length);
+  fullWords.set(baseWords);
+  forEachRun(btf, closure, false, (from, to) => {
+    for (let i = from; i < to; i++) {
+      const role = roles[i];
+      const word = words[i];
+      const value = role === ROLE_TYPE ? newIds[word] : role === ROLE_STRING ? strings.move(word) : word;
+      fullWords[at] = value;
+      restWords[at - baseWords.length] = role === ROLE_STRING && value >= baseStrings ? value + padding : value;
+      at++;
+    }
+  });
+
+  const moved = strings.done();
+  const base = frame.assemble(baseWords, moved.subarray(0, baseStrings), 0);
+  const rest = frame.assemble(restWords, moved.subarray(baseStrings), 0);
+  const full = frame.assemble(fullWords, moved, 0);
+  const size = (types: number, bytes: Uint8Array, wordCount: number): PartSize => ({
     types,
     bytes: bytes.length,
-    typeBytes: words * 4,
-    stringBytes,
-    headerBytes,
+    typeBytes: wordCount * 4,
+    stringBytes: bytes.length - frame.bytes(wordCount, 0),
+    headerBytes: frame.bytes(0, 0),
   });
   return {
     base,
     rest,
     full,
     padding,
-    paddedBase: padding === 0 ? base : encodeBtf({ ...common, words: baseWords, strings: pad(strings.base, padding) }),
+    paddedBase: padding === 0 ? base : frame.assemble(baseWords, moved.subarray(0, baseStrings), padding),
     sizes: {
-      base: size(closure.types, base, baseWords.length, strings.base.length),
-      rest: size(btf.count - closure.types, rest, restWords.length, strings.rest.length),
-      full: size(btf.count, full, btf.words.length, strings.base.length + strings.rest.length),
+      base: size(closure.types, base, baseWords.length),
+      rest: size(btf.count - closure.types, rest, restWords.length),
+      full: size(btf.count, full, fullWords.length),
     },
   };
 }
 
-/** Strings keep their order; one that a base type uses goes to the base, and no string becomes the tail of another. */
-function partitionStrings(btf: Btf, closure: Closure): Strings {
-  const { words, roles, starts, strings } = btf;
-  const inBase = 1;
-  const inRest = 2;
-  const use = new Uint8Array(strings.length);
-  use[0] = inBase;
-  for (let id = 1; id <= btf.count; id++) {
-    const side = closure.nearest[id] !== 0 ? inBase : inRest;
-    for (let i = starts[id - 1]; i < starts[id]; i++) if (roles[i] === ROLE_STRING) use[words[i]] |= side;
+/** What the parts of a split have in common: byte order, header, and the section that describes kinds. */
+class Frame {
+  readonly #order: ByteOrder;
+  readonly #flags: number;
+  readonly #headerLength: number;
+  readonly #layout: Uint8Array;
+
+  constructor(btf: Btf) {
+    this.#order = btf.order;
+    this.#flags = btf.header.flags;
+    this.#layout = btf.layout;
+    this.#headerLength = btf.layout.length > 0 ? HEADER_BYTES_LAYOUT : HEADER_BYTES;
   }
-  const [baseLength, restLength] = measureStrings(strings, use);
-  const base = new Uint8Array(baseLength);
-  const rest = new Uint8Array(restLength);
-  const moved = new Uint32Array(strings.length);
-  let baseAt = 0;
-  let restAt = 0;
-  for (let offset = 0; offset < strings.length; offset++) {
-    if (use[offset] === 0) continue;
-    if ((use[offset] & inBase) !== 0) {
-      moved[offset] = baseAt + 1;
-      baseAt = copyString(strings, offset, base, baseAt);
-    } else {
-      moved[offset] = baseLength + restAt + 1;
-      restAt = copyString(strings, offset, rest, restAt);
+
+  bytes(words: number, strings: number): number {
+    return this.#headerLength + words * 4 + this.#layout.length + strings;
+  }
+
+  /** Header, types, layout, strings, padding: the order that libbpf asks for. */
+  assemble(words: Uint32Array, strings: Uint8Array, padding: number): Uint8Array {
+    const typeBytes = words.length * 4;
+    const layoutEnd = typeBytes + this.#layout.length;
+    const header: BtfHeader = {
+      order: this.#order,
+      flags: this.#flags,
+      length: this.#headerLength,
+      types: { offset: 0, length: typeBytes },
+      layout: { offset: this.#layout.length > 0 ? typeBytes : 0, length: this.#layout.length },
+      strings: { offset: layoutEnd, length: strings.length + padding },
+    };
+    const bytes = Buffer.alloc(this.bytes(words.length, strings.length + padding));
+    bytes.set(encodeHeader(header));
+    bytes.set(new Uint8Array(words.buffer, words.byteOffset, typeBytes), this.#headerLength);
+    if (this.#order !== hostOrder) bytes.subarray(this.#headerLength, this.#headerLength + typeBytes).swap32();
+    bytes.set(this.#layout, this.#headerLength + typeBytes);
+    bytes.set(strings, this.#headerLength + layoutEnd);
+    return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
+  }
+}
+
+/** The kernel takes string offsets below 2^24 (BTF_MAX_NAME_OFFSET). */
+const MAX_STRINGS = 1 << 24;
+
+/** Gives each string that is asked for its place behind the ones asked for before. */
+class StringMover {
+  readonly #from: Uint8Array;
+  /** Old offset → new offset + 1. */
+  readonly #moved: Uint32Array;
+  #to: Uint8Array;
+  #length = 1;
+
+  constructor(from: Uint8Array) {
+    this.#from = from;
+    this.#moved = new Uint32Array(from.length);
+    this.#moved[0] = 1;
+    this.#to = new Uint8Array(from.length);
+  }
+
+  get length(): number {
+    return this.#length;
+  }
+
+  move(offset: number): number {
+    const known = this.#moved[offset];
+    if (known !== 0) return known - 1;
+    const from = this.#from;
+    let to = this.#to;
+    const start = this.#length;
+    let at = start;
+    for (let i = offset; ; i++, at++) {
+      if (at === to.length) to = this.#grow();
+      const byte = from[i];
+      to[at] = byte;
+      if (byte === 0) break;
     }
+    this.#length = at + 1;
+    this.#moved[offset] = start + 1;
+    return start;
   }
-  return { moved, base, rest };
-}
 
-/** Bytes that the strings of the base and of the rest take. Offsets into the middle of a string count as strings. */
-function measureStrings(strings: Uint8Array, use: Uint8Array): [number, number] {
-  let base = 0;
-  let rest = 0;
-  let end = strings.length;
-  for (let offset = strings.length - 1; offset >= 0; offset--) {
-    if (strings[offset] === 0) end = offset + 1;
-    if (use[offset] === 0) continue;
-    if ((use[offset] & 1) !== 0) base += end - offset;
-    else rest += end - offset;
+  done(): Uint8Array {
+    return this.#to.subarray(0, this.#length);
   }
-  return [base, rest];
-}
 
-function copyString(from: Uint8Array, offset: number, to: Uint8Array, at: number): number {
-  let i = offset;
-  for (; from[i] !== 0; i++) to[at++] = from[i];
-  return at + 1;
-}
-
-function copyTypes(
-  btf: Btf,
-  closure: Closure,
-  newIds: Uint32Array,
-  strings: Strings,
-  base: Uint32Array,
-  rest: Uint32Array,
-  fullRest: Uint32Array,
-  padding: number,
-): void {
-  const { words, roles, starts } = btf;
-  const { moved } = strings;
-  const baseStrings = strings.base.length;
-  let baseAt = 0;
-  let restAt = 0;
-  for (let id = 1; id <= btf.count; id++) {
-    const end = starts[id];
-    if (closure.nearest[id] !== 0) {
-      for (let i = starts[id - 1]; i < end; i++) {
-        const role = roles[i];
-        const word = words[i];
-        base[baseAt++] = role === ROLE_TYPE ? newIds[word] : role === ROLE_STRING ? moved[word] - 1 : word;
-      }
-    } else {
-      for (let i = starts[id - 1]; i < end; i++, restAt++) {
-        const role = roles[i];
-        const word = words[i];
-        const value = role === ROLE_TYPE ? newIds[word] : role === ROLE_STRING ? moved[word] - 1 : word;
-        fullRest[restAt] = value;
-        rest[restAt] = role === ROLE_STRING && value >= baseStrings ? value + padding : value;
-      }
-    }
+  #grow(): Uint8Array {
+    const size = this.#to.length * 2;
+    if (size > 2 * MAX_STRINGS && size > this.#from.length * 2)
+      throw new CodedError('btf-limit', 'the names share so much that they do not fit apart', { section: '.BTF' });
+    const grown = new Uint8Array(size);
+    grown.set(this.#to);
+    this.#to = grown;
+    return grown;
   }
-}
-
-function concat(a: Uint32Array, b: Uint32Array): Uint32Array {
-  const both = new Uint32Array(a.length + b.length);
-  both.set(a);
-  both.set(b, a.length);
-  return both;
-}
-
-function concatBytes(a: Uint8Array, b: Uint8Array): Uint8Array {
-  const both = new Uint8Array(a.length + b.length);
-  both.set(a);
-  both.set(b, a.length);
-  return both;
-}
-
-function pad(strings: Uint8Array, padding: number): Uint8Array {
-  const padded = new Uint8Array(strings.length + padding);
-  padded.set(strings);
-  return padded;
 }

@@ -1,10 +1,12 @@
 import { Btf } from '../btf/btf.js';
 import { reencodeBtf } from '../btf/encode.js';
+import { type BtfSection, decodeHeader } from '../btf/header.js';
 import { ROLE_STRING, ROLE_TYPE } from '../btf/kinds.js';
 import { NameIndex } from '../btf/names.js';
+import { toWords } from '../bytes/endian.js';
 import { CodedError, type ErrorCode } from '../errors.js';
 import type { Root } from '../roots/root.js';
-import { closeOver } from './closure.js';
+import { closeOver, forEachRun } from './closure.js';
 import { Companions } from './companions.js';
 import { partition, permute } from './partition.js';
 
@@ -40,8 +42,8 @@ export function prove(promised: Promised, code: ErrorCode): void {
     throw new CodedError(code, detail);
   };
   const { original, newIds } = promised;
-  const base = decode(promised.base, undefined, 'base', fail);
-  const rest = decode(promised.rest, base, 'rest', fail);
+  const base = attempt(() => Btf.decode(promised.base), 'base', fail);
+  const rest = attempt(() => Btf.decode(promised.rest, base), 'rest', fail);
   checkPermutation(original, newIds, base.count, rest.count, fail);
   checkTypes(original, newIds, base, rest, fail);
   checkFull(promised.full, base, rest, fail);
@@ -50,11 +52,12 @@ export function prove(promised: Promised, code: ErrorCode): void {
 
 type Fail = (detail: string) => never;
 
-function decode(bytes: Uint8Array, base: Btf | undefined, what: string, fail: Fail): Btf {
+/** Runs a decoder; what it refuses is a broken promise. */
+function attempt<T>(decoder: () => T, what: string, fail: Fail): T {
   try {
-    return Btf.decode(bytes, base);
+    return decoder();
   } catch (error) {
-    if (error instanceof CodedError) fail(`the ${what} does not decode: ${error.message}`);
+    if (error instanceof CodedError) return fail(`the ${what} does not decode: ${error.message}`);
     throw error;
   }
 }
@@ -74,29 +77,29 @@ function checkPermutation(original: Btf, newIds: Uint32Array, baseCount: number,
   if (newIds[0] !== 0 || base !== baseCount) fail('the permutation does not cover the base');
 }
 
+/**
+ * Compares run by run: neighbours of one side stay neighbours, and equal kinds and vlens mean equal record borders.
+ */
 function checkTypes(original: Btf, newIds: Uint32Array, base: Btf, rest: Btf, fail: Fail): void {
-  const { words, roles, starts } = original;
+  const { words, roles } = original;
   const namedAlike = nameComparer(original, rest);
-  let baseAt = 0;
-  let restAt = 0;
-  for (let id = 1; id <= original.count; id++) {
-    const start = starts[id - 1];
-    const end = starts[id];
-    const inBase = newIds[id] <= base.count;
-    const to = inBase ? base.words : rest.words;
-    const shift = (inBase ? baseAt : restAt) - start;
-    const copy = newIds[id];
-    const length = inBase ? base.recordBytes(copy) : rest.recordBytes(copy);
-    if (length !== (end - start) * 4) fail(`type ${id} has ${(end - start) * 4} bytes, as ${copy} it has ${length}`);
-    for (let i = start; i < end; i++) {
-      const was = words[i];
-      const is = to[i + shift];
-      const role = roles[i];
-      if (role === ROLE_TYPE ? newIds[was] === is : role === ROLE_STRING ? namedAlike(was, is) : was === is) continue;
-      fail(`type ${id} differs from its copy ${copy} at word ${i - start}`);
-    }
-    if (inBase) baseAt = end + shift;
-    else restAt = end + shift;
+  const nearest = newIds.map(id => (id > 0 && id <= base.count ? 1 : 0));
+  for (const side of [base, rest]) {
+    const copies = side.words;
+    let at = 0;
+    forEachRun(original, { nearest }, side === base, (from, to) => {
+      for (let i = from; i < to; i++, at++) {
+        const role = roles[i];
+        const was = words[i];
+        const is = copies[at];
+        if (role === ROLE_TYPE ? newIds[was] === is : role === ROLE_STRING ? namedAlike(was, is) : was === is) continue;
+        fail(
+          `a type differs from its copy: word ${i} of the input, word ${at} of the ${side === base ? 'base' : 'rest'}`,
+        );
+      }
+    });
+    if (at !== copies.length)
+      fail(`${at} of ${copies.length} words of the ${side === base ? 'base' : 'rest'} have an original`);
   }
 }
 
@@ -104,42 +107,62 @@ function checkTypes(original: Btf, newIds: Uint32Array, base: Btf, rest: Btf, fa
 function nameComparer(original: Btf, rest: Btf): (was: number, is: number) => boolean {
   const known = new Uint32Array(original.strings.length);
   const strings = original.strings;
-  return (was, is) => {
-    if (known[was] === is + 1) return true;
+  const same = (was: number, is: number): boolean => {
     const side = is < rest.stringBase && rest.base !== undefined ? rest.base : rest;
-    const from = is - side.stringBase;
-    let i = 0;
-    while (strings[was + i] !== 0 && strings[was + i] === side.strings[from + i]) i++;
-    if (strings[was + i] !== side.strings[from + i]) return false;
+    const other = side.strings;
+    let to = is - side.stringBase;
+    let from = was;
+    while (strings[from] !== 0 && strings[from] === other[to]) {
+      from++;
+      to++;
+    }
+    if (strings[from] !== other[to]) return false;
     known[was] = is + 1;
     return true;
   };
+  return (was, is) => known[was] === is + 1 || same(was, is);
 }
 
-/** The strings of the rest follow those of the base without padding, so its own offsets shift by the padding. */
+/** Strings of the rest follow those of the base without padding, so its own offsets shift by the padding. */
 function checkFull(bytes: Uint8Array, base: Btf, rest: Btf, fail: Fail): void {
-  const full = decode(bytes, undefined, 'full', fail);
-  if (full.count !== base.count + rest.count) fail(`full has ${full.count} types`);
-  const baseStrings = full.strings.length - rest.strings.length;
+  const full = attempt(() => decodeHeader(bytes), 'full', fail);
+  const cut = ({ offset, length }: BtfSection): Uint8Array =>
+    bytes.subarray(full.length + offset, full.length + offset + length);
+  const strings = cut(full.strings);
+  const baseStrings = strings.length - rest.strings.length;
   const padding = base.strings.length - baseStrings;
-  const split = base.words.length;
-  if (padding < 0 || full.words.length !== split + rest.words.length) fail('full is not as long as base and rest');
-  for (let i = 0; i < split; i++) if (full.words[i] !== base.words[i]) fail(`full differs from the base at word ${i}`);
-  for (let i = 0; i < rest.words.length; i++) {
-    const word = rest.words[i];
-    const shifted = rest.roles[i] === ROLE_STRING && word >= rest.stringBase ? word - padding : word;
-    if (full.words[split + i] !== shifted) fail(`full differs from the rest at word ${i}`);
-  }
+  const words = toWords(cut(full.types), full.order);
+  if (full.order !== base.order || padding < 0 || words.length !== base.words.length + rest.words.length)
+    fail('full is not as long as base and rest');
+  if (!sameBytes(words.subarray(0, base.words.length), base.words)) fail('full differs from the base');
+  const restWords = words.subarray(base.words.length);
+  if (padding === 0 ? !sameBytes(restWords, rest.words) : !sameShifted(restWords, rest, padding))
+    fail('full differs from the rest');
+  if (!sameBytes(cut(full.layout), base.layout)) fail('full describes other kinds');
   if (
-    !startsWith(full.strings, base.strings.subarray(0, baseStrings), 0) ||
-    !startsWith(full.strings, rest.strings, baseStrings)
+    !sameBytes(strings.subarray(0, baseStrings), base.strings.subarray(0, baseStrings)) ||
+    !sameBytes(strings.subarray(baseStrings), rest.strings)
   )
     fail('full has other strings');
-  if (base.strings.subarray(baseStrings).some(byte => byte !== 0)) fail('the padding of the base is not all NUL');
+  if (!sameBytes(base.strings.subarray(baseStrings), new Uint8Array(padding)))
+    fail('the padding of the base is not all NUL');
 }
 
-function startsWith(strings: Uint8Array, part: Uint8Array, at: number): boolean {
-  return Buffer.compare(strings.subarray(at, at + part.length), part) === 0;
+function sameBytes(a: Uint8Array | Uint32Array, b: Uint8Array | Uint32Array): boolean {
+  return (
+    Buffer.compare(
+      new Uint8Array(a.buffer, a.byteOffset, a.byteLength),
+      new Uint8Array(b.buffer, b.byteOffset, b.byteLength),
+    ) === 0
+  );
+}
+
+function sameShifted(words: Uint32Array, rest: Btf, padding: number): boolean {
+  for (let i = 0; i < words.length; i++) {
+    const word = rest.words[i];
+    if (words[i] !== (rest.roles[i] === ROLE_STRING && word >= rest.stringBase ? word - padding : word)) return false;
+  }
+  return true;
 }
 
 function checkAgain(base: Btf, newIds: Uint32Array, roots: readonly Root[], fail: Fail): void {

@@ -83,11 +83,11 @@ export function reasonTable(report: Report): Table {
     number(row.typeBytes),
     number(row.stringBytes),
     number(row.bytes),
-    percent(row.bytes, report.attributed),
+    percent(row.bytes, report.full.bytes),
   ]);
-  rows.push(['sum', '', '', '', '', number(report.attributed), '']);
+  rows.push(['sum', '', '', '', '', number(report.full.bytes), '']);
   return {
-    title: 'Why it stays, each byte of the .BTF counted once',
+    title: 'Why it stays, each byte of the full BTF counted once',
     head: ['reason', 'roots', 'types', 'type bytes', 'string bytes', 'bytes', 'share'],
     rows,
   };

@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# All tests: installs what they need (as root, through apt; else names what is missing), fetches the BTF of Debian's own
+# kernels into the cache, lints, builds, and runs ava. Options go to ava.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+source scripts/require.sh
+require_node
+require_tools bpftool=bpftool pahole=dwarves readelf=binutils gcc=gcc depmod=kmod cpio=cpio xz=xz-utils zstd=zstd lz4=lz4 \
+  script=bsdutils qemu-system-mips=qemu-system-mips mips-linux-gnu-gcc=gcc-mips-linux-gnu \
+  arm-linux-gnueabihf-objcopy=binutils-arm-linux-gnueabihf
+# The C library that the boot probe is linked with has no program to look for.
+[ -e /usr/mips-linux-gnu/lib/libc.a ] || require_tools mips-libc=libc6-dev-mips-cross
+[ -d node_modules ] && [ node_modules/.package-lock.json -nt package-lock.json ] || npm ci --no-fund --no-audit
+npm run --silent lint
+npm run --silent build
+scripts/debian-btf.sh || echo "without the BTF of Debian's kernels; tests that need it will say so" >&2
+npx ava "$@"
