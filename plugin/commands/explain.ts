@@ -40,11 +40,16 @@ interface Explanation extends Step {
 export async function explain(args: ExplainArguments, context: Context): Promise<void> {
   const manifest = args.file === undefined ? readManifest(args.out) : undefined;
   const file = args.file ?? resolve(args.out, manifest?.input.file ?? '');
-  const explanations = await withInput(file, undefined, input => {
-    const names = new NameIndex(input.btf);
-    const roots = manifest?.roots ?? kernelRoots(asKernel(input, names)).roots;
-    return explainType(input.btf, names, roots, args.type);
-  });
+  const explanations = await withInput(
+    file,
+    undefined,
+    input => {
+      const names = new NameIndex(input.btf);
+      const roots = manifest?.roots ?? kernelRoots(asKernel(input, names)).roots;
+      return explainType(input.btf, names, roots, args.type);
+    },
+    'refused',
+  );
   if (args.json) await printJson(context, explanations);
   else await context.print(explanations.map(render).join('\n'));
 }

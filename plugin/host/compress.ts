@@ -1,5 +1,3 @@
-import { Readable } from 'node:stream';
-import { constants, createGzip } from 'node:zlib';
 import { CodedError } from '../errors.js';
 import type { Compressed } from '../report/model.js';
 
@@ -54,6 +52,7 @@ export class Compression {
 }
 
 async function gzipSize(pieces: Pieces): Promise<number> {
+  const [{ constants, createGzip }, { Readable }] = await Promise.all([import('node:zlib'), import('node:stream')]);
   let size = 0;
   for await (const chunk of Readable.from(pieces()).pipe(createGzip({ level: constants.Z_BEST_COMPRESSION })))
     size += chunk.length;
@@ -61,7 +60,7 @@ async function gzipSize(pieces: Pieces): Promise<number> {
 }
 
 async function toolSize(name: Exclude<Compressor, 'gzip'>, pieces: Pieces): Promise<number | null> {
-  const { execa } = await import('execa');
+  const [{ execa }, { Readable }] = await Promise.all([import('execa'), import('node:stream')]);
   const [program, ...options] = COMPRESSORS[name];
   const child = execa(program, options, {
     input: Readable.from(pieces()),

@@ -22,16 +22,18 @@ export interface BtfInput {
 }
 
 /**
- * Opens a file, runs `use` on it, closes it. `use` sees every coded error with the file's name in it.
+ * Opens a file, runs `use` on it, closes it; every coded error gets the file's name. `modules`: whether a relocatable
+ * object is refused before its BTF is read, which means nothing without a base. Throws `elf-kind` then.
  */
 export async function withInput<T>(
   file: string,
   base: Btf | undefined,
   use: (input: BtfInput) => T | Promise<T>,
+  modules: 'allowed' | 'refused' = 'allowed',
 ): Promise<T> {
   const source = FileSource.open(file);
   try {
-    return await use(readInput(source, base));
+    return await use(readInput(source, base, modules));
   } catch (error) {
     throw error instanceof CodedError ? error.in(file) : error;
   } finally {
@@ -44,7 +46,7 @@ export function readBtf(file: string): Promise<Btf> {
   return withInput(file, undefined, input => input.btf);
 }
 
-function readInput(source: FileSource, base: Btf | undefined): BtfInput {
+function readInput(source: FileSource, base: Btf | undefined, modules: 'allowed' | 'refused'): BtfInput {
   const file = source.name;
   if (!ElfFile.isElf(source)) {
     if (!looksLikeBtf(source)) throw new CodedError('elf-not', 'neither ELF nor BTF magic', { file, offset: 0 });
@@ -59,6 +61,8 @@ function readInput(source: FileSource, base: Btf | undefined): BtfInput {
     };
   }
   const elf = ElfFile.open(source);
+  if (elf.header.type === ET_REL && modules === 'refused' && elf.find(BTF_SECTION) !== undefined)
+    throw new CodedError('elf-kind', 'a relocatable object, such as a module', { file });
   const section = elf.find(BTF_SECTION);
   if (section === undefined || section.size === 0)
     throw new CodedError('btf-missing', section === undefined ? 'no .BTF section' : 'the .BTF section is empty', {

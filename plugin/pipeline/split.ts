@@ -52,74 +52,77 @@ export interface SplitOptions {
  * of it or nothing. Throws coded errors; the input is only read.
  */
 export async function runSplit(options: SplitOptions): Promise<Report> {
-  return withInput(options.file, undefined, async input => {
-    const stage = async (what: string): Promise<void> => {
-      options.onStage?.(what);
-      // A turn of the event loop, so that a signal is heard: everything between two stages is one piece.
-      await setImmediate();
-    };
-    if (input.kind === 'module')
-      throw new CodedError('elf-kind', 'a relocatable object, such as a module', { file: input.file });
-    await stage('looking for what the kernel needs');
-    const names = new NameIndex(input.btf);
-    // A vmlinux whose roots are given is treated as the BTF in it: its .BTF_ids are not what was asked for.
-    const kernel = options.rootsFile === undefined ? asKernel(input, names) : undefined;
-    const found = kernel === undefined ? undefined : kernelRoots(kernel);
-    const carrier = kernel === undefined ? undefined : prepareCarrier(kernel, options.vermagic);
-    const roots = found?.roots ?? readRoots(options.rootsFile ?? '', input, names);
-    await stage('splitting and proving');
-    const split = splitBtf(input.btf, names, roots, kernel?.section.size);
-
-    const out = OutFolder.open(options.out, Object.values(FILES), input.file);
-    try {
-      await stage('writing');
-      const files = writeParts(out, split);
-      const replacements = kernel === undefined || found === undefined ? [] : writeImage(out, kernel, found, split);
-      const carrierBytes = carrier?.(split);
-      if (carrierBytes !== undefined) files.push(out.write(FILES.carrier, carrierBytes));
-      await stage('measuring');
-      const described = {
-        kind: kernel === undefined ? ('btf' as const) : ('vmlinux' as const),
-        bytes: input.source.size,
-        sha256: hashSource(input.source),
+  return withInput(
+    options.file,
+    undefined,
+    async input => {
+      const stage = async (what: string): Promise<void> => {
+        options.onStage?.(what);
+        // A turn of the event loop, so that a signal is heard: everything between two stages is one piece.
+        await setImmediate();
       };
-      const report = await buildReport({
-        btf: input.btf,
-        split,
-        warnings: found?.warnings ?? [],
-        input: {
-          file: basename(input.file),
-          ...described,
-          btfBytes: input.section?.size ?? input.source.size,
-          ...describeKernel(kernel, options.vermagic),
-        },
-        image: kernel === undefined ? undefined : { elf: kernel.elf, replacements },
-        carrier: carrierBytes,
-        compression: new Compression(options.compressors),
-      });
-      files.push(
-        writeText(out, FILES.report, `${JSON.stringify(report, null, 2)}\n`),
-        writeText(out, FILES.markdown, renderMarkdown(report)),
-      );
-      if (kernel !== undefined) files.push(hashStaged(out, FILES.image));
-      const manifest = buildManifest(
-        { file: relative(resolve(options.out), resolve(input.file)), ...described },
-        input.btf,
-        split.closure,
-        split.newIds,
-        split.padding,
-        FILES.permutation,
-        files,
-      );
-      writeText(out, FILES.manifest, `${JSON.stringify(manifest, null, 1)}\n`);
-      await stage('putting into place');
-      out.commit(Object.values(FILES));
-      return report;
-    } catch (error) {
-      out.abandon();
-      throw error;
-    }
-  });
+      await stage('looking for what the kernel needs');
+      const names = new NameIndex(input.btf);
+      // A vmlinux whose roots are given is treated as the BTF in it: its .BTF_ids are not what was asked for.
+      const kernel = options.rootsFile === undefined ? asKernel(input, names) : undefined;
+      const found = kernel === undefined ? undefined : kernelRoots(kernel);
+      const carrier = kernel === undefined ? undefined : prepareCarrier(kernel, options.vermagic);
+      const roots = found?.roots ?? readRoots(options.rootsFile ?? '', input, names);
+      await stage('splitting and proving');
+      const split = splitBtf(input.btf, names, roots, kernel?.section.size);
+
+      const out = OutFolder.open(options.out, Object.values(FILES), input.file);
+      try {
+        await stage('writing');
+        const files = writeParts(out, split);
+        const replacements = kernel === undefined || found === undefined ? [] : writeImage(out, kernel, found, split);
+        const carrierBytes = carrier?.(split);
+        if (carrierBytes !== undefined) files.push(out.write(FILES.carrier, carrierBytes));
+        await stage('measuring');
+        const described = {
+          kind: kernel === undefined ? ('btf' as const) : ('vmlinux' as const),
+          bytes: input.source.size,
+          sha256: hashSource(input.source),
+        };
+        const report = await buildReport({
+          btf: input.btf,
+          split,
+          warnings: found?.warnings ?? [],
+          input: {
+            file: basename(input.file),
+            ...described,
+            btfBytes: input.section?.size ?? input.source.size,
+            ...describeKernel(kernel, options.vermagic),
+          },
+          image: kernel === undefined ? undefined : { elf: kernel.elf, replacements },
+          carrier: carrierBytes,
+          compression: new Compression(options.compressors),
+        });
+        files.push(
+          writeText(out, FILES.report, `${JSON.stringify(report, null, 2)}\n`),
+          writeText(out, FILES.markdown, renderMarkdown(report)),
+        );
+        if (kernel !== undefined) files.push(hashStaged(out, FILES.image));
+        const manifest = buildManifest(
+          { file: relative(resolve(options.out), resolve(input.file)), ...described },
+          input.btf,
+          split.closure,
+          split.newIds,
+          split.padding,
+          FILES.permutation,
+          files,
+        );
+        writeText(out, FILES.manifest, `${JSON.stringify(manifest, null, 1)}\n`);
+        await stage('putting into place');
+        out.commit(Object.values(FILES));
+        return report;
+      } catch (error) {
+        out.abandon();
+        throw error;
+      }
+    },
+    'refused',
+  );
 }
 
 function readRoots(rootsFile: string, input: BtfInput, names: NameIndex): Root[] {

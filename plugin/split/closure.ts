@@ -58,25 +58,3 @@ export function chainTo(closure: Closure, id: number): number[] {
   for (let at = closure.parent[id]; at !== 0; at = closure.parent[at]) chain.unshift(at);
   return chain;
 }
-
-/**
- * Calls `visit` with each longest run of neighbouring types that are all needed, or all not, in order of id: `from` and
- * `to` are the words of the type section at which the run starts and ends. Algorithms that copy or compare whole sides
- * work on runs, because neighbours stay neighbours.
- */
-export function forEachRun(
-  btf: Btf,
-  closure: Pick<Closure, 'nearest'>,
-  needed: boolean,
-  visit: (from: number, to: number) => void,
-): void {
-  const { starts, count } = btf;
-  const { nearest } = closure;
-  let id = 1;
-  while (id <= count) {
-    const first = id;
-    while (id <= count && (nearest[id] !== 0) === needed) id++;
-    if (id > first) visit(starts[first - 1], starts[id - 1]);
-    while (id <= count && (nearest[id] !== 0) !== needed) id++;
-  }
-}

@@ -4,7 +4,8 @@ import { ROLE_STRING, ROLE_TYPE } from '../btf/kinds.js';
 import type { ByteOrder } from '../bytes/endian.js';
 import { hostOrder } from '../bytes/endian.js';
 import { CodedError } from '../errors.js';
-import { type Closure, forEachRun } from './closure.js';
+import type { Closure } from './closure.js';
+import { sideRuns } from './runs.js';
 
 /** New id of each old id, 0 … N: needed types first, the others after, both in their old order. */
 export function permute(closure: Closure): Uint32Array {
@@ -49,20 +50,12 @@ export interface PartSize {
  * `btf-limit` when they do not fit: an input whose names share their tails can need more room than it takes.
  */
 export function partition(btf: Btf, closure: Closure, newIds: Uint32Array, paddedTo?: number): Partition {
-  const { words, roles } = btf;
+  const runs = sideRuns(btf, newIds, closure.types);
   const frame = new Frame(btf);
   const strings = new StringMover(btf.strings);
-
-  const baseWords = new Uint32Array(closure.words);
-  let at = 0;
-  forEachRun(btf, closure, true, (from, to) => {
-    for (let i = from; i < to; i++) {
-      const role = roles[i];
-      const word = words[i];
-      baseWords[at++] = role === ROLE_TYPE ? newIds[word] : role === ROLE_STRING ? strings.move(word) : word;
-    }
-  });
-
+  const fullWords = new Uint32Array(btf.words.length);
+  copyRuns(btf, runs.base, newIds, strings, fullWords, 0);
+  const baseWords = fullWords.subarray(0, closure.words);
   const baseStrings = strings.length;
   const baseBytes = frame.bytes(baseWords.length, baseStrings);
   const padding = paddedTo === undefined ? 0 : paddedTo - baseBytes;
@@ -71,20 +64,9 @@ export function partition(btf: Btf, closure: Closure, newIds: Uint32Array, padde
       section: '.BTF',
     });
 
-  const fullWords = new Uint32Array(words.length);
-  const restWords =
-    padding === 0 ? fullWords.subarray(baseWords.length) : new Uint32Array(words.length - baseWords.length);
-  fullWords.set(baseWords);
-  forEachRun(btf, closure, false, (from, to) => {
-    for (let i = from; i < to; i++) {
-      const role = roles[i];
-      const word = words[i];
-      const value = role === ROLE_TYPE ? newIds[word] : role === ROLE_STRING ? strings.move(word) : word;
-      fullWords[at] = value;
-      restWords[at - baseWords.length] = role === ROLE_STRING && value >= baseStrings ? value + padding : value;
-      at++;
-    }
-  });
+  copyRuns(btf, runs.rest, newIds, strings, fullWords, closure.words);
+  const unshifted = fullWords.subarray(closure.words);
+  const restWords = padding === 0 ? unshifted : shiftStrings(btf, runs.rest, unshifted, baseStrings, padding);
 
   const moved = strings.done();
   const base = frame.assemble(baseWords, moved.subarray(0, baseStrings), 0);
@@ -109,6 +91,43 @@ export function partition(btf: Btf, closure: Closure, newIds: Uint32Array, padde
       full: size(btf.count, full, fullWords.length),
     },
   };
+}
+
+/** Copies the words of `runs` to `to`, from index `at` on, with ids and string offsets mapped. */
+function copyRuns(
+  btf: Btf,
+  runs: Uint32Array,
+  newIds: Uint32Array,
+  strings: StringMover,
+  to: Uint32Array,
+  at: number,
+): void {
+  const { words, roles } = btf;
+  for (let run = 0; run < runs.length; run += 2) {
+    const end = runs[run + 1];
+    for (let i = runs[run]; i < end; i++) {
+      const role = roles[i];
+      const word = words[i];
+      to[at++] = role === ROLE_TYPE ? newIds[word] : role === ROLE_STRING ? strings.move(word) : word;
+    }
+  }
+}
+
+/** A copy of the rest's words whose own string offsets count on from the padded end of the base's strings. */
+function shiftStrings(
+  btf: Btf,
+  runs: Uint32Array,
+  words: Uint32Array,
+  baseStrings: number,
+  padding: number,
+): Uint32Array {
+  const shifted = words.slice();
+  let at = 0;
+  for (let run = 0; run < runs.length; run += 2) {
+    for (let i = runs[run]; i < runs[run + 1]; i++, at++)
+      if (btf.roles[i] === ROLE_STRING && shifted[at] >= baseStrings) shifted[at] += padding;
+  }
+  return shifted;
 }
 
 /** What the parts of a split have in common: byte order, header, and the section that describes kinds. */

@@ -6,9 +6,10 @@ import { NameIndex } from '../btf/names.js';
 import { toWords } from '../bytes/endian.js';
 import { CodedError, type ErrorCode } from '../errors.js';
 import type { Root } from '../roots/root.js';
-import { closeOver, forEachRun } from './closure.js';
+import { closeOver } from './closure.js';
 import { Companions } from './companions.js';
 import { partition, permute } from './partition.js';
+import { sideRuns } from './runs.js';
 
 /** What a split promises, as it is checked: the bytes that are about to be written, not the data that made them. */
 export interface Promised {
@@ -77,38 +78,60 @@ function checkPermutation(original: Btf, newIds: Uint32Array, baseCount: number,
   if (newIds[0] !== 0 || base !== baseCount) fail('the permutation does not cover the base');
 }
 
-/**
- * Compares run by run: neighbours of one side stay neighbours, and equal kinds and vlens mean equal record borders.
- */
+/** Compares run by run: neighbours of one side stay neighbours, and equal kinds and vlens mean equal record borders. */
 function checkTypes(original: Btf, newIds: Uint32Array, base: Btf, rest: Btf, fail: Fail): void {
-  const { words, roles } = original;
-  const namedAlike = nameComparer(original, rest);
-  const nearest = newIds.map(id => (id > 0 && id <= base.count ? 1 : 0));
-  for (const side of [base, rest]) {
-    const copies = side.words;
-    let at = 0;
-    forEachRun(original, { nearest }, side === base, (from, to) => {
-      for (let i = from; i < to; i++, at++) {
-        const role = roles[i];
-        const was = words[i];
-        const is = copies[at];
-        if (role === ROLE_TYPE ? newIds[was] === is : role === ROLE_STRING ? namedAlike(was, is) : was === is) continue;
-        fail(
-          `a type differs from its copy: word ${i} of the input, word ${at} of the ${side === base ? 'base' : 'rest'}`,
-        );
-      }
-    });
-    if (at !== copies.length)
-      fail(`${at} of ${copies.length} words of the ${side === base ? 'base' : 'rest'} have an original`);
+  const runs = sideRuns(original, newIds, base.count);
+  const names = new NameComparer(original, rest);
+  for (const [side, copy] of [
+    ['base', base],
+    ['rest', rest],
+  ] as const) {
+    const difference = firstDifference(original, runs[side], newIds, names, copy.words);
+    if (difference >= 0) fail(`a type of the ${side} differs from its original, at word ${difference} of the input`);
   }
 }
 
-/** Compares a name of the original with one of the split; each pair of offsets is compared byte by byte once. */
-function nameComparer(original: Btf, rest: Btf): (was: number, is: number) => boolean {
-  const known = new Uint32Array(original.strings.length);
-  const strings = original.strings;
-  const same = (was: number, is: number): boolean => {
-    const side = is < rest.stringBase && rest.base !== undefined ? rest.base : rest;
+/** Index of the first word of the original whose copy is another; -1 when there is none. `copies` has no word more. */
+function firstDifference(
+  original: Btf,
+  runs: Uint32Array,
+  newIds: Uint32Array,
+  names: NameComparer,
+  copies: Uint32Array,
+): number {
+  const { words, roles } = original;
+  let at = 0;
+  for (let run = 0; run < runs.length; run += 2) {
+    const end = runs[run + 1];
+    for (let i = runs[run]; i < end; i++, at++) {
+      const role = roles[i];
+      const was = words[i];
+      const is = copies[at];
+      if (role === ROLE_TYPE ? newIds[was] !== is : role === ROLE_STRING ? !names.same(was, is) : was !== is) return i;
+    }
+  }
+  return at === copies.length ? -1 : words.length;
+}
+
+/** Compares names of the original with names of the split; each pair of offsets byte by byte, once. */
+class NameComparer {
+  readonly #original: Uint8Array;
+  readonly #rest: Btf;
+  readonly #base: Btf;
+  /** Old offset → new offset + 1 that was found to be the same. */
+  readonly #known: Uint32Array;
+
+  constructor(original: Btf, rest: Btf) {
+    this.#original = original.strings;
+    this.#rest = rest;
+    this.#base = rest.base ?? rest;
+    this.#known = new Uint32Array(original.strings.length);
+  }
+
+  same(was: number, is: number): boolean {
+    if (this.#known[was] === is + 1) return true;
+    const side = is < this.#rest.stringBase ? this.#base : this.#rest;
+    const strings = this.#original;
     const other = side.strings;
     let to = is - side.stringBase;
     let from = was;
@@ -117,10 +140,9 @@ function nameComparer(original: Btf, rest: Btf): (was: number, is: number) => bo
       to++;
     }
     if (strings[from] !== other[to]) return false;
-    known[was] = is + 1;
+    this.#known[was] = is + 1;
     return true;
-  };
-  return (was, is) => known[was] === is + 1 || same(was, is);
+  }
 }
 
 /** Strings of the rest follow those of the base without padding, so its own offsets shift by the padding. */

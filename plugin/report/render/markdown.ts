@@ -1,6 +1,6 @@
 import type { Report } from '../model.js';
 import { imageTable, kindTable, largestTable, notes, reasonTable, sizeTable, type Table } from './content.js';
-import { markdownTable, number, percent } from './table.js';
+import { markdownTable, number, percent, printable } from './table.js';
 
 /** GitHub-flavoured markdown. */
 export function renderMarkdown(report: Report): string {
@@ -38,7 +38,7 @@ function section(table: Table | undefined): string[] {
       ];
 }
 
-/** Names come from a file: nothing in them may be read as markup. */
+/** Names come from a file: nothing in them may be read as markup or as a web link. */
 function escapeMarkdown(text: string): string {
-  return text.replace(/[\\`*_[\]<>|#]/g, character => `\\${character}`);
+  return printable(text).replace(/[\\`*_[\]<>|#~&$]|:(?=\/\/)|(?<=www)\./gi, character => `\\${character}`);
 }

@@ -1,6 +1,6 @@
 import type { Report } from '../model.js';
 import { imageTable, kindTable, largestTable, notes, reasonTable, sizeTable, type Table } from './content.js';
-import { alignColumns, number, percent } from './table.js';
+import { alignColumns, number, percent, printable } from './table.js';
 
 /** For the terminal: no colours, no control characters but newlines. */
 export function renderText(report: Report): string {
@@ -17,11 +17,12 @@ export function renderText(report: Report): string {
     ...report.warnings.map(warning => `warning: ${warning}`),
     `proved: ${report.proved.length} invariants of base, rest and full${report.image === undefined ? '' : '; no byte of the image outside .BTF and .BTF_ids changed'}`,
   ];
-  return `${lines.join('\n')}\n`;
+  return `${lines.map(printable).join('\n')}\n`;
 }
 
 function section(table: Table | undefined): string[] {
   if (table === undefined) return [];
   const left = table.head.flatMap((head, i) => (i === 0 || head === 'side' ? [i] : []));
-  return ['', table.title, ...alignColumns([table.head, ...table.rows], left).map(line => `  ${line}`)];
+  const rows = [table.head, ...table.rows].map(row => row.map(printable));
+  return ['', table.title, ...alignColumns(rows, left).map(line => `  ${line}`)];
 }
