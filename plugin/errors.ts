@@ -1,3 +1,5 @@
+import { printable } from './bytes/printable.js';
+
 /**
  * The one catalogue of coded errors. A finding is data (`code`, file, section, offset, detail); its wording lives
  * here, its exit code too, so that every command says the same thing the same way.
@@ -190,7 +192,7 @@ export function formatError(error: CodedError): string {
     .filter(part => part !== undefined && part !== '')
     .join(' ');
   const what = `${CATALOGUE[error.code].what} (${error.detail})`;
-  return `${[what, where, error.hint].filter(part => part !== '').join(': ')} [${error.code}]`;
+  return printable(`${[what, where, error.hint].filter(part => part !== '').join(': ')} [${error.code}]`);
 }
 
 /** What `--json` prints instead of a result. */

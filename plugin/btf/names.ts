@@ -1,3 +1,4 @@
+import { CodedError } from '../errors.js';
 import type { Btf } from './btf.js';
 import { infoKind } from './kinds.js';
 
@@ -5,10 +6,21 @@ import { infoKind } from './kinds.js';
 const HASH_START = 2166136261;
 const HASH_FACTOR = 16777619;
 
+/** The kernel takes names of at most 511 bytes (KSYM_NAME_LEN). More than this is hostile: names may share their ends. */
+const MAX_NAME_BYTES = 1024;
+
+function nameTooLong(btf: Btf, id: number): CodedError {
+  const offset = btf.header.length + btf.header.types.offset + btf.starts[id - 1] * 4;
+  return new CodedError('btf-strings', `type ${id} has a name of ${MAX_NAME_BYTES} bytes or more`, {
+    section: '.BTF',
+    offset,
+  });
+}
+
 /**
  * Strings by content, and types by name: two names are the same when their bytes are, whether or not the producer
  * shared their offset. One open hash table over the string section, no JS string a name.
- * Only for a BTF without a base.
+ * Only for a BTF without a base. Throws `btf-strings` for a name that no kernel takes.
  */
 export class NameIndex {
   readonly #btf: Btf;
@@ -28,9 +40,12 @@ export class NameIndex {
     for (let id = count; id >= 1; id--) {
       const offset = words[starts[id - 1]];
       if (offset === 0) continue;
+      const limit = offset + MAX_NAME_BYTES;
       let hash = HASH_START;
-      for (let i = offset, byte = strings[i]; byte !== 0; byte = strings[++i])
+      let end = offset;
+      for (let byte = strings[end]; byte !== 0 && end < limit; byte = strings[++end])
         hash = Math.imul(hash ^ byte, HASH_FACTOR);
+      if (end === limit) throw nameTooLong(btf, id);
       let slot = (hash ^ (hash >>> 15)) & mask;
       let found = first[slot];
       while (found !== 0 && !sameString(strings, words[starts[found - 1]], offset)) {

@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import type { Btf } from '../btf/btf.js';
 import { kindName } from '../btf/kinds.js';
 import { NameIndex } from '../btf/names.js';
+import { printable } from '../bytes/printable.js';
 import { CodedError } from '../errors.js';
 import { asKernel, withInput } from '../pipeline/input.js';
 import { readManifest } from '../pipeline/out.js';
@@ -80,14 +81,14 @@ function step(btf: Btf, id: number): Step {
 }
 
 function title({ id, kind, name }: Step): string {
-  return `[${id}] ${kind} ${name === '' ? '(anonymous)' : name}`;
+  return `[${id}] ${kind} ${name === '' ? '(anonymous)' : printable(name)}`;
 }
 
 function render(explanation: Explanation): string {
   const lines = [`${title(explanation)}: ${explanation.side}`];
   if (explanation.side === 'rest') lines.push('  no root of this kernel leads to it');
   for (const { reason, sources, chain } of explanation.reasons) {
-    lines.push(`  ${reason} (${sources.join(', ')})`);
+    lines.push(`  ${reason} (${printable(sources.join(', '))})`);
     for (const [depth, link] of chain.entries())
       lines.push(`    ${'  '.repeat(depth)}${depth === 0 ? '' : '→ '}${title(link)}`);
   }

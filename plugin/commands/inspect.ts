@@ -1,6 +1,7 @@
 import type { Btf } from '../btf/btf.js';
 import { infoKind, KIND_SHAPES, kindName } from '../btf/kinds.js';
 import { NameIndex } from '../btf/names.js';
+import { printable } from '../bytes/printable.js';
 import { readKernelAbi } from '../carrier/kernel-abi.js';
 import { machineName } from '../elf/constants.js';
 import { CodedError, formatError } from '../errors.js';
@@ -140,5 +141,8 @@ function render({ file, kind, elf, btf, kinds, kernel, unsplittable }: Inspectio
     for (const warning of kernel.warnings) rows.push(['warning', warning]);
   }
   if (unsplittable !== undefined) rows.push(['no split', unsplittable]);
-  return `${alignColumns(rows, [0, 1]).join('\n')}\n`;
+  return `${alignColumns(
+    rows.map(row => row.map(printable)),
+    [0, 1],
+  ).join('\n')}\n`;
 }

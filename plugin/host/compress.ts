@@ -1,9 +1,9 @@
 import { CodedError } from '../errors.js';
 import type { Compressed } from '../report/model.js';
 
-/** What a size is measured with. gzip is Node's own zlib; the others are the host's programs, at one thread. */
+/** What a size is measured with: the host's programs, at one thread. */
 export const COMPRESSORS = {
-  gzip: ['gzip', '-9'],
+  gzip: ['gzip', '-9', '--no-name', '--stdout'],
   xz: ['xz', '-6', '--threads=1', '--check=crc32', '--stdout'],
   zstd: ['zstd', '-19', '--single-thread', '--quiet', '--stdout'],
 } as const;
@@ -43,7 +43,6 @@ export class Compression {
   }
 
   async #size(name: Compressor, pieces: Pieces): Promise<number | null> {
-    if (name === 'gzip') return gzipSize(pieces);
     if (this.#missing.has(name)) return null;
     const size = await toolSize(name, pieces);
     if (size === null) this.#missing.add(name);
@@ -51,15 +50,7 @@ export class Compression {
   }
 }
 
-async function gzipSize(pieces: Pieces): Promise<number> {
-  const [{ constants, createGzip }, { Readable }] = await Promise.all([import('node:zlib'), import('node:stream')]);
-  let size = 0;
-  for await (const chunk of Readable.from(pieces()).pipe(createGzip({ level: constants.Z_BEST_COMPRESSION })))
-    size += chunk.length;
-  return size;
-}
-
-async function toolSize(name: Exclude<Compressor, 'gzip'>, pieces: Pieces): Promise<number | null> {
+async function toolSize(name: Compressor, pieces: Pieces): Promise<number | null> {
   const [{ execa }, { Readable }] = await Promise.all([import('execa'), import('node:stream')]);
   const [program, ...options] = COMPRESSORS[name];
   const child = execa(program, options, {

@@ -25,6 +25,7 @@ CORE_CLASS[KIND_TYPEDEF] = 5;
 CORE_CLASS[KIND_ENUM] = 6;
 CORE_CLASS[KIND_ENUM64] = 6;
 
+const UNDERSCORE = 0x5f;
 const TRACE_TYPEDEF = 'btf_trace_';
 const TRACE_FUNC = '__bpf_trace_';
 
@@ -108,17 +109,37 @@ export class Companions {
 }
 
 /**
- * String offset → essential name, of every string with a flavour: the last `___` between other characters ends the
- * essential name (libbpf's bpf_core_essential_name_len).
+ * Name offset → essential name, of every flavoured name that a CO-RE candidate has: the last `___` between other
+ * characters ends the essential name (libbpf's bpf_core_essential_name_len).
  */
 function flavouredNames(btf: Btf): Map<number, string> {
   const found = new Map<number, string>();
   const { buffer, byteOffset, byteLength } = btf.strings;
   const strings = Buffer.from(buffer, byteOffset, byteLength);
-  for (let at = strings.indexOf('___'); at >= 0; at = strings.indexOf('___', at + 1)) {
-    const start = strings.lastIndexOf(0, at) + 1;
-    if (at === start || strings[at - 1] === 0x5f || strings[at + 3] === 0x5f || strings[at + 3] === 0) continue;
-    found.set(start, strings.toString('latin1', start, at));
+  const separators: number[] = [];
+  for (let at = strings.indexOf('___', 1); at >= 0; at = strings.indexOf('___', at + 1))
+    if (strings[at - 1] > 0 && strings[at - 1] !== UNDERSCORE && strings[at + 3] > 0 && strings[at + 3] !== UNDERSCORE)
+      separators.push(at);
+  if (separators.length === 0) return found;
+  for (let id = 1; id <= btf.count; id++) {
+    const at = btf.starts[id - 1];
+    const offset = btf.words[at];
+    if (CORE_CLASS[infoKind(btf.words[at + 1])] === 0 || found.has(offset)) continue;
+    const end = strings.indexOf(0, offset);
+    const separator = lastBelow(separators, end);
+    if (separator > offset) found.set(offset, strings.toString('latin1', offset, separator));
   }
   return found;
+}
+
+/** The largest of ascending numbers below a limit; -1 when there is none. */
+function lastBelow(ascending: readonly number[], limit: number): number {
+  let low = 0;
+  let high = ascending.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (ascending[middle] < limit) low = middle + 1;
+    else high = middle;
+  }
+  return low === 0 ? -1 : ascending[low - 1];
 }

@@ -1,6 +1,6 @@
 import { Btf } from '../btf/btf.js';
 import { reencodeBtf } from '../btf/encode.js';
-import { type BtfSection, decodeHeader } from '../btf/header.js';
+import { type BtfHeader, type BtfSection, decodeHeader, HEADER_BYTES, HEADER_BYTES_LAYOUT } from '../btf/header.js';
 import { ROLE_STRING, ROLE_TYPE } from '../btf/kinds.js';
 import { NameIndex } from '../btf/names.js';
 import { toWords } from '../bytes/endian.js';
@@ -45,9 +45,11 @@ export function prove(promised: Promised, code: ErrorCode): void {
   const { original, newIds } = promised;
   const base = attempt(() => Btf.decode(promised.base), 'base', fail);
   const rest = attempt(() => Btf.decode(promised.rest, base), 'rest', fail);
+  checkFrame(original, base.header, base.layout, 'base', fail);
+  checkFrame(original, rest.header, rest.layout, 'rest', fail);
   checkPermutation(original, newIds, base.count, rest.count, fail);
   checkTypes(original, newIds, base, rest, fail);
-  checkFull(promised.full, base, rest, fail);
+  checkFull(original, promised.full, base, rest, fail);
   checkAgain(base, newIds, promised.roots, fail);
 }
 
@@ -61,6 +63,23 @@ function attempt<T>(decoder: () => T, what: string, fail: Fail): T {
     if (error instanceof CodedError) return fail(`the ${what} does not decode: ${error.message}`);
     throw error;
   }
+}
+
+/** Byte order, flags and the description of kinds are those of the original; types, description, strings in that order. */
+function checkFrame(original: Btf, header: BtfHeader, layout: Uint8Array, what: string, fail: Fail): void {
+  const { types, strings } = header;
+  if (header.order !== original.order) fail(`the ${what} is ${header.order}-endian`);
+  if (header.flags !== original.header.flags) fail(`the ${what} has other header flags`);
+  if (!sameBytes(layout, original.layout)) fail(`the ${what} describes other kinds`);
+  const hasLayout = layout.length > 0;
+  if (header.length !== (hasLayout ? HEADER_BYTES_LAYOUT : HEADER_BYTES))
+    fail(`the ${what} has a header of ${header.length} bytes`);
+  if (
+    types.offset !== 0 ||
+    header.layout.offset !== (hasLayout ? types.length : 0) ||
+    strings.offset !== types.length + layout.length
+  )
+    fail(`the sections of the ${what} do not follow each other`);
 }
 
 function checkPermutation(original: Btf, newIds: Uint32Array, baseCount: number, restCount: number, fail: Fail): void {
@@ -146,21 +165,21 @@ class NameComparer {
 }
 
 /** Strings of the rest follow those of the base without padding, so its own offsets shift by the padding. */
-function checkFull(bytes: Uint8Array, base: Btf, rest: Btf, fail: Fail): void {
+function checkFull(original: Btf, bytes: Uint8Array, base: Btf, rest: Btf, fail: Fail): void {
   const full = attempt(() => decodeHeader(bytes), 'full', fail);
   const cut = ({ offset, length }: BtfSection): Uint8Array =>
     bytes.subarray(full.length + offset, full.length + offset + length);
+  checkFrame(original, full, cut(full.layout), 'full', fail);
   const strings = cut(full.strings);
   const baseStrings = strings.length - rest.strings.length;
   const padding = base.strings.length - baseStrings;
   const words = toWords(cut(full.types), full.order);
-  if (full.order !== base.order || padding < 0 || words.length !== base.words.length + rest.words.length)
+  if (padding < 0 || words.length !== base.words.length + rest.words.length)
     fail('full is not as long as base and rest');
   if (!sameBytes(words.subarray(0, base.words.length), base.words)) fail('full differs from the base');
   const restWords = words.subarray(base.words.length);
   if (padding === 0 ? !sameBytes(restWords, rest.words) : !sameShifted(restWords, rest, padding))
     fail('full differs from the rest');
-  if (!sameBytes(cut(full.layout), base.layout)) fail('full describes other kinds');
   if (
     !sameBytes(strings.subarray(0, baseStrings), base.strings.subarray(0, baseStrings)) ||
     !sameBytes(strings.subarray(baseStrings), rest.strings)

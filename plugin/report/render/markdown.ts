@@ -1,6 +1,7 @@
+import { printable } from '../../bytes/printable.js';
 import type { Report } from '../model.js';
 import { imageTable, kindTable, largestTable, notes, reasonTable, sizeTable, type Table } from './content.js';
-import { markdownTable, number, percent, printable } from './table.js';
+import { markdownTable, number, percent } from './table.js';
 
 /** GitHub-flavoured markdown. */
 export function renderMarkdown(report: Report): string {

@@ -1,6 +1,7 @@
+import { printable } from '../../bytes/printable.js';
 import type { Report } from '../model.js';
 import { imageTable, kindTable, largestTable, notes, reasonTable, sizeTable, type Table } from './content.js';
-import { alignColumns, number, percent, printable } from './table.js';
+import { alignColumns, number, percent } from './table.js';
 
 /** For the terminal: no colours, no control characters but newlines. */
 export function renderText(report: Report): string {

@@ -1,0 +1,56 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import test from 'ava';
+import { execa } from 'execa';
+import { runSplit } from '../../plugin/pipeline/split.js';
+import { kernelBtf } from '../support/kernel-btf.js';
+import { KERNELS } from '../support/kernels.js';
+import { scratchFolder } from '../support/scratch.js';
+import { haveTool, toolEnvironment } from '../support/tools.js';
+
+const folder = scratchFolder(test, 'definitions');
+
+async function lines(tool: string, ...args: readonly string[]): Promise<string[]> {
+  const { stdout } = await execa(tool, args, { env: toolEnvironment, encoding: 'latin1', maxBuffer: 2 ** 28 });
+  return stdout.split('\n');
+}
+
+/** Definitions are in another order, so that C needs other forward declarations and empty lines. */
+const definitions = (text: readonly string[]): string[] =>
+  text.filter(line => line !== '' && !/^(struct|union) \w+;$/.test(line)).sort();
+
+for (const name of KERNELS) {
+  const original = join(folder, `${name}.btf`);
+  const out = join(folder, name);
+  const full = join(out, 'full.btf');
+
+  test.before(async () => {
+    const { path, bytes } = kernelBtf(`${name}/vmlinux`);
+    writeFileSync(original, bytes);
+    await runSplit({ file: path, out, compressors: [] });
+  });
+
+  test(`bpftool makes the same C of full.btf as of ${name}`, async t => {
+    if (!haveTool(t, 'bpftool', 'bpftool')) return;
+    const [before, after] = await Promise.all(
+      [original, full].map(file => lines('bpftool', 'btf', 'dump', 'file', file, 'format', 'c')),
+    );
+    t.true(before.length > 50_000);
+    t.is(definitions(after).join('\n') === definitions(before).join('\n'), true);
+  });
+
+  test(`pahole lays out every struct of full.btf as of ${name}`, async t => {
+    if (!haveTool(t, 'pahole', 'pahole')) return;
+    const [before, after] = await Promise.all([original, full].map(file => lines('pahole', '-F', 'btf', file)));
+    t.true(before.length > 50_000);
+    t.is(after.sort().join('\n') === before.sort().join('\n'), true);
+  });
+
+  test(`pahole reads the base of ${name} alone: task_struct is as it was`, async t => {
+    if (!haveTool(t, 'pahole', 'pahole')) return;
+    const show = (file: string) => lines('pahole', '-F', 'btf', file, '-C', 'task_struct');
+    const [before, after] = await Promise.all([show(original), show(join(out, 'base.btf'))]);
+    t.true(before.length > 100);
+    t.deepEqual(after, before);
+  });
+}

@@ -1,0 +1,68 @@
+import test from 'ava';
+import { fixture } from '../support/fixtures.js';
+import { IndependentElf } from '../support/independent-elf.js';
+import { bpftoolNames, withKernel } from '../support/kernel-roots.js';
+import { haveTool } from '../support/tools.js';
+
+/** The struct_ops of each kernel with the symbol of the table of its stubs, as the kernel's sources name them. */
+const TABLES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  'armv7-virt': {
+    bpf_dummy_ops: '__bpf_bpf_dummy_ops', // net/bpf/bpf_dummy_struct_ops.c
+    sched_ext_ops: '__bpf_ops_sched_ext_ops', // kernel/sched/ext.c
+    tcp_congestion_ops: '__bpf_ops_tcp_congestion_ops', // net/ipv4/bpf_tcp_ca.c
+  },
+  'mips32-malta-be': {
+    bpf_dummy_ops: '__bpf_bpf_dummy_ops',
+    tcp_congestion_ops: '__bpf_ops_tcp_congestion_ops',
+  },
+};
+
+/** Names of the functions to which the words of a table point: bit 0 of an address tells Thumb code. */
+function functionsIn(elf: IndependentElf, table: string): string[] {
+  const names = new Map<number, string[]>();
+  for (const { type, value, name } of elf.symbols)
+    if (type === 'FUNC') names.set(value & ~1, [...(names.get(value & ~1) ?? []), name]);
+  return elf
+    .words(elf.symbol(table))
+    .filter(word => word !== 0)
+    .flatMap(word => names.get(word & ~1) ?? [`nothing at 0x${word.toString(16)}`]);
+}
+
+for (const [name, tables] of Object.entries(TABLES)) {
+  const path = fixture(`${name}/vmlinux`);
+
+  test(`the struct_ops of ${name} are found, with their value structs`, async t => {
+    await withKernel(name, ({ btf }, { structOps, roots }) => {
+      t.deepEqual(structOps, Object.keys(tables));
+      const named = roots.filter(root => root.reason === 'struct_ops').map(root => btf.name(root.id));
+      for (const ops of Object.keys(tables))
+        t.true(named.includes(ops) && named.includes(`bpf_struct_ops_${ops}`), ops);
+      t.true(named.includes('bpf_struct_ops_common_value'));
+    });
+  });
+
+  for (const [ops, table] of Object.entries(tables)) {
+    test(`the stubs of ${ops} are the functions that its table points to: ${name}`, async t => {
+      if (!haveTool(t, 'readelf', 'binutils') || !haveTool(t, 'bpftool', 'bpftool')) return;
+      const types = await bpftoolNames(path);
+      const known = new Set(types);
+      const told = functionsIn(IndependentElf.of(path), table).filter(stub => known.has(`func:${stub}`));
+      t.true(told.length >= 3);
+      await withKernel(name, (_, { roots }) => {
+        const ours = roots.filter(root => root.reason === 'stub' && root.source.startsWith(`${ops}.`));
+        t.deepEqual(
+          [...new Set(ours.map(root => types[root.id]))].sort(),
+          [...new Set(told.map(s => `func:${s}`))].sort(),
+        );
+      });
+    });
+  }
+}
+
+test('stubs are named after the member that they stand for', async t => {
+  await withKernel('mips32-malta-be', ({ btf }, { roots }) => {
+    const stubs = roots.filter(root => root.reason === 'stub').map(root => `${root.source}: ${btf.name(root.id)}`);
+    t.true(stubs.includes('tcp_congestion_ops.cong_avoid: bpf_tcp_ca_cong_avoid'), stubs.join('\n'));
+    t.true(stubs.includes('bpf_dummy_ops.test_sleepable: bpf_dummy_test_sleepable'));
+  });
+});
