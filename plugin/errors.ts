@@ -1,4 +1,4 @@
-import { printable } from './bytes/printable.js';
+import { printable } from './printable.js';
 
 /**
  * The one catalogue of coded errors. A finding is data (`code`, file, section, offset, detail); its wording lives

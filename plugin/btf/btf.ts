@@ -34,7 +34,10 @@ export class Btf {
   readonly strings: Uint8Array;
   /** The section that describes kinds (Linux 7.1, 32-byte header), as it stood in the file; empty without one. */
   readonly layout: Uint8Array;
+  /** The highest string offset that an own type refers to. */
+  readonly lastString: number;
   readonly base: Btf | undefined;
+  #byKind: readonly Uint32Array[] | undefined;
   readonly firstId: number;
   readonly stringBase: number;
 
@@ -50,6 +53,7 @@ export class Btf {
     this.words = words;
     this.roles = indexed.roles;
     this.starts = indexed.starts;
+    this.lastString = indexed.highestString;
     this.strings = strings;
     this.layout = layout;
     this.base = base;
@@ -147,6 +151,12 @@ export class Btf {
     return Buffer.from(buffer, byteOffset, byteLength).toString('latin1', start, end);
   }
 
+  /** Ids of all own types of a kind, ascending. */
+  ofKind(kind: number): Uint32Array {
+    this.#byKind ??= groupByKind(this);
+    return this.#byKind[kind] ?? new Uint32Array(0);
+  }
+
   /** Bytes that the record of an own type takes in the type section. */
   recordBytes(id: number): number {
     const i = id - this.firstId;
@@ -228,6 +238,21 @@ function indexTypes(words: Uint32Array, header: BtfHeader): Indexed {
   }
   starts[count] = at;
   return { starts: starts.slice(0, count + 1), roles, highestType, highestString };
+}
+
+/** Index: the kind. A counting sort, so that ids stay ascending. */
+function groupByKind({ words, starts, count, firstId }: Btf): Uint32Array[] {
+  const kinds = new Uint8Array(count);
+  const totals = new Uint32Array(KIND_MAX + 1);
+  for (let i = 0; i < count; i++) {
+    const kind = infoKind(words[starts[i] + 1]);
+    kinds[i] = kind;
+    totals[kind]++;
+  }
+  const groups = Array.from(totals, total => new Uint32Array(total));
+  totals.fill(0);
+  for (let i = 0; i < count; i++) groups[kinds[i]][totals[kinds[i]]++] = firstId + i;
+  return groups;
 }
 
 /** What is wrong with the record at word `at`: cut off, or of no known kind. */

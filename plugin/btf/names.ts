@@ -1,6 +1,5 @@
 import { CodedError } from '../errors.js';
 import type { Btf } from './btf.js';
-import { infoKind } from './kinds.js';
 
 /** FNV-1a, 32 bits. */
 const HASH_START = 2166136261;
@@ -140,11 +139,7 @@ export function typesWithSuffix(btf: Btf, kind: number, suffix: string): number[
 }
 
 function typesWhere(btf: Btf, kind: number, matches: (strings: Uint8Array, offset: number) => boolean): number[] {
-  const ids: number[] = [];
-  for (let i = 0; i < btf.count; i++) {
-    const at = btf.starts[i];
-    if (infoKind(btf.words[at + 1]) === kind && matches(btf.strings, btf.words[at] - btf.stringBase))
-      ids.push(btf.firstId + i);
-  }
-  return ids;
+  const found: number[] = [];
+  for (const id of btf.ofKind(kind)) if (matches(btf.strings, btf.nameOffset(id) - btf.stringBase)) found.push(id);
+  return found;
 }

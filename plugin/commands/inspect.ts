@@ -1,12 +1,12 @@
 import type { Btf } from '../btf/btf.js';
 import { infoKind, KIND_SHAPES, kindName } from '../btf/kinds.js';
 import { NameIndex } from '../btf/names.js';
-import { printable } from '../bytes/printable.js';
 import { readKernelAbi } from '../carrier/kernel-abi.js';
 import { machineName } from '../elf/constants.js';
 import { CodedError, formatError } from '../errors.js';
 import { asKernel, type BtfInput, readBtf, withInput } from '../pipeline/input.js';
 import { kernelRoots } from '../pipeline/roots.js';
+import { printable } from '../printable.js';
 import { alignColumns, number, percent } from '../report/render/table.js';
 import { REASONS } from '../roots/root.js';
 import { closeOver } from '../split/closure.js';

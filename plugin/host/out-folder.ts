@@ -6,16 +6,17 @@ import {
   copyFileSync,
   existsSync,
   lstatSync,
+  mkdirSync,
   mkdtempSync,
   openSync,
   readdirSync,
   renameSync,
   rmdirSync,
+  rmSync,
   statSync,
   writeSync,
 } from 'node:fs';
 import { basename, join } from 'node:path';
-import { ensureDirSync, removeSync } from 'fs-extra/esm';
 import { CodedError } from '../errors.js';
 
 /** Written last and removed first: an out folder without it is no result. */
@@ -52,7 +53,7 @@ export class OutFolder {
   static open(path: string, names: readonly string[], input: string): OutFolder {
     return attempt(path, () => {
       const created = !existsSync(path);
-      ensureDirSync(path);
+      mkdirSync(path, { recursive: true });
       if (names.some(name => isSameFile(join(path, name), input)))
         throw new CodedError('out-is-input', path, { file: input });
       const stale = readdirSync(path).filter(isAbandoned);
@@ -61,7 +62,7 @@ export class OutFolder {
         throw new CodedError('out-foreign', foreign, { file: join(path, foreign) });
       // In this order there is at no moment a half-filled folder that is taken for somebody else's.
       const folder = new OutFolder(path, mkdtempSync(join(path, `${STAGING}${process.pid}-`)), created);
-      for (const name of stale) removeSync(join(path, name));
+      for (const name of stale) rmSync(join(path, name), { recursive: true, force: true });
       unfinished.add(folder);
       return folder;
     });
@@ -107,7 +108,7 @@ export class OutFolder {
    */
   commit(all: readonly string[]): void {
     attempt(this.path, () => {
-      for (const name of [SPLIT_JSON, ...all]) removeSync(join(this.path, name));
+      for (const name of [SPLIT_JSON, ...all]) rmSync(join(this.path, name), { force: true });
       for (const name of this.#names.filter(name => name !== SPLIT_JSON))
         renameSync(this.staged(name), join(this.path, name));
       if (this.#names.includes(SPLIT_JSON)) renameSync(this.staged(SPLIT_JSON), join(this.path, SPLIT_JSON));
@@ -120,7 +121,7 @@ export class OutFolder {
   abandon(): void {
     unfinished.delete(this);
     try {
-      removeSync(this.#staging);
+      rmSync(this.#staging, { recursive: true, force: true });
       if (this.#created && readdirSync(this.path).length === 0) rmdirSync(this.path);
     } catch {
       // The next run removes it.

@@ -1,38 +1,34 @@
 import type { Btf } from '../btf/btf.js';
-import { infoKind, KIND_MAX, KIND_SHAPES, kindName, ROLE_STRING } from '../btf/kinds.js';
-import { lengthOf } from '../btf/names.js';
+import { KIND_SHAPES, kindName, ROLE_STRING } from '../btf/kinds.js';
 import { CodedError } from '../errors.js';
 import { REASONS } from '../roots/root.js';
 import type { Closure } from '../split/closure.js';
 import type { Partition } from '../split/partition.js';
-import type { Count, KindRow, ReasonRow, TypeRow } from './model.js';
+import type { KindRow, ReasonRow, TypeRow } from './model.js';
 
 const LARGEST = 20;
 
 /** Types and record bytes by kind, of all kinds that occur. Strings are not counted here: kinds share them. */
 export function measureKinds(btf: Btf, closure: Closure): KindRow[] {
-  const counts = Array.from({ length: 2 }, () => ({
-    types: new Uint32Array(KIND_MAX + 1),
-    bytes: new Uint32Array(KIND_MAX + 1),
-  }));
-  for (let id = 1; id <= btf.count; id++) {
-    const side = counts[closure.nearest[id] !== 0 ? 0 : 1];
-    const start = btf.starts[id - 1];
-    const kind = infoKind(btf.words[start + 1]);
-    side.types[kind]++;
-    side.bytes[kind] += (btf.starts[id] - start) * 4;
-  }
-  const [base, rest] = counts;
-  const count = (side: typeof base, kind: number): Count => ({ types: side.types[kind], bytes: side.bytes[kind] });
-  return KIND_SHAPES.map((_, kind) => kind)
-    .filter(kind => base.types[kind] + rest.types[kind] > 0)
-    .map(kind => ({
-      kind: kindName(kind),
-      full: { types: base.types[kind] + rest.types[kind], bytes: base.bytes[kind] + rest.bytes[kind] },
-      base: count(base, kind),
-      rest: count(rest, kind),
-    }))
+  return KIND_SHAPES.map((_, kind) => measureKind(btf, closure, kind))
+    .filter(row => row.full.types > 0)
     .sort((a, b) => b.full.bytes - a.full.bytes);
+}
+
+function measureKind(btf: Btf, closure: Closure, kind: number): KindRow {
+  const { starts } = btf;
+  const ids = btf.ofKind(kind);
+  const base = { types: 0, bytes: 0 };
+  const full = { types: ids.length, bytes: 0 };
+  for (let i = 0; i < ids.length; i++) {
+    const id = ids[i];
+    const bytes = (starts[id] - starts[id - 1]) * 4;
+    full.bytes += bytes;
+    if (closure.nearest[id] === 0) continue;
+    base.types++;
+    base.bytes += bytes;
+  }
+  return { kind: kindName(kind), full, base, rest: { types: full.types - base.types, bytes: full.bytes - base.bytes } };
 }
 
 /**
@@ -53,9 +49,8 @@ export function attribute(btf: Btf, closure: Closure, sizes: Partition['sizes'])
     row.typeBytes += (end - btf.starts[id - 1]) * 4;
     for (let i = btf.starts[id - 1]; i < end; i++) {
       const word = btf.words[i];
-      if (btf.roles[i] !== ROLE_STRING || counted[word] !== 0) continue;
-      counted[word] = 1;
-      row.stringBytes += lengthOf(btf.strings, word) + 1;
+      if (btf.roles[i] === ROLE_STRING && counted[word] === 0)
+        row.stringBytes += countString(btf.strings, word, counted);
     }
   }
   const { rest, full, base } = sizes;
@@ -80,16 +75,24 @@ export function attribute(btf: Btf, closure: Closure, sizes: Partition['sizes'])
   return all;
 }
 
+/** Bytes of the stored string that holds a name and that were not counted before; names may share their ends. */
+function countString(strings: Uint8Array, offset: number, counted: Uint8Array): number {
+  let start = offset;
+  while (strings[start - 1] !== 0 && counted[start - 1] === 0) start--;
+  let end = offset;
+  while (strings[end] !== 0) end++;
+  counted.fill(1, start, end + 1);
+  return end + 1 - start;
+}
+
 /** The types with the largest records, largest first; equal ones by id. */
 export function largestTypes(btf: Btf, closure: Closure): TypeRow[] {
+  const { starts, count } = btf;
   const top: { id: number; bytes: number }[] = [];
-  for (let id = 1; id <= btf.count; id++) {
-    const bytes = (btf.starts[id] - btf.starts[id - 1]) * 4;
-    if (top.length === LARGEST && bytes <= top[LARGEST - 1].bytes) continue;
-    let at = top.length;
-    while (at > 0 && top[at - 1].bytes < bytes) at--;
-    top.splice(at, 0, { id, bytes });
-    top.length = Math.min(top.length, LARGEST);
+  let threshold = 0;
+  for (let id = 1; id <= count; id++) {
+    const words = starts[id] - starts[id - 1];
+    if (words > threshold) threshold = insertLargest(top, id, words * 4);
   }
   return top.map(({ id, bytes }) => ({
     id,
@@ -98,4 +101,14 @@ export function largestTypes(btf: Btf, closure: Closure): TypeRow[] {
     bytes,
     side: closure.nearest[id] !== 0 ? 'base' : 'rest',
   }));
+}
+
+/** Puts a type in its place among the largest; returns how many words a later one must exceed to be one of them. */
+function insertLargest(top: { id: number; bytes: number }[], id: number, bytes: number): number {
+  let at = top.length;
+  while (at > 0 && top[at - 1].bytes < bytes) at--;
+  top.splice(at, 0, { id, bytes });
+  if (top.length < LARGEST) return 0;
+  top.length = LARGEST;
+  return top[LARGEST - 1].bytes / 4;
 }

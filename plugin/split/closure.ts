@@ -21,34 +21,59 @@ export interface Closure {
  * DECL_TAGs of what is needed. One breadth-first pass over the needed types.
  */
 export function closeOver(btf: Btf, companions: Companions, roots: readonly Root[]): Closure {
-  const { words, roles, starts } = btf;
   const nearest = new Uint32Array(btf.count + 1);
   const parent = new Uint32Array(btf.count + 1);
-  const queue = new Uint32Array(btf.count);
+  const queue = new Uint32Array(btf.count + 1);
+  let types = 0;
+  for (let i = 0; i < roots.length; i++) {
+    const { id } = roots[i];
+    if (nearest[id] !== 0) continue;
+    nearest[id] = i + 1;
+    queue[types++] = id;
+  }
+  types = spread(btf, companions.next, nearest, parent, queue, types);
   const taken = [...roots];
-  let length = 0;
-  let wordCount = 0;
-  const need = (id: number, root: number, from: number): void => {
-    if (id === 0 || nearest[id] !== 0) return;
-    nearest[id] = root;
-    parent[id] = from;
-    queue[length++] = id;
-    wordCount += starts[id] - starts[id - 1];
-  };
-  for (let i = 0; i < roots.length; i++) need(roots[i].id, i + 1, 0);
+  for (const id of companions.tags) {
+    const target = btf.words[btf.starts[id - 1] + 2];
+    if (nearest[id] !== 0 || target === 0 || nearest[target] === 0) continue;
+    taken.push({ id, reason: 'tag', source: `decl_tag ${btf.name(id)}` });
+    nearest[id] = taken.length;
+    queue[types++] = id;
+  }
+  let words = 0;
+  for (let i = 0; i < types; i++) words += btf.starts[queue[i]] - btf.starts[queue[i] - 1];
+  return { roots: taken, nearest, parent, types, words };
+}
+
+/** Follows references and companions from the first `length` types of the queue on; returns its new length. */
+function spread(
+  btf: Btf,
+  companion: Uint32Array,
+  nearest: Uint32Array,
+  parent: Uint32Array,
+  queue: Uint32Array,
+  length: number,
+): number {
+  const { words, roles, starts } = btf;
   for (let head = 0; head < length; head++) {
     const id = queue[head];
     const root = nearest[id];
-    for (let i = starts[id - 1] + 2; i < starts[id]; i++) if (roles[i] === ROLE_TYPE) need(words[i], root, id);
-    companions.visit(id, other => need(other, root, id));
+    const end = starts[id];
+    for (let i = starts[id - 1] + 2; i < end; i++) {
+      const other = words[i];
+      if (roles[i] !== ROLE_TYPE || other === 0 || nearest[other] !== 0) continue;
+      nearest[other] = root;
+      parent[other] = id;
+      queue[length++] = other;
+    }
+    for (let other = companion[id]; other !== 0 && other !== id; other = companion[other]) {
+      if (nearest[other] !== 0) continue;
+      nearest[other] = root;
+      parent[other] = id;
+      queue[length++] = other;
+    }
   }
-  for (const id of companions.tags) {
-    const target = words[starts[id - 1] + 2];
-    if (nearest[id] !== 0 || target === 0 || nearest[target] === 0) continue;
-    taken.push({ id, reason: 'tag', source: `decl_tag ${btf.name(id)}` });
-    need(id, taken.length, 0);
-  }
-  return { roots: taken, nearest, parent, types: length, words: wordCount };
+  return length;
 }
 
 /** The way from a root to `id`, both included; empty when the closure does not need `id`. */

@@ -1,6 +1,6 @@
 import type { Btf } from '../btf/btf.js';
 import {
-  infoKind,
+  HEAD_WORDS,
   KIND_DATASEC,
   KIND_DECL_TAG,
   KIND_ENUM,
@@ -11,12 +11,11 @@ import {
   KIND_STRUCT,
   KIND_TYPEDEF,
   KIND_UNION,
-  KIND_VAR,
 } from '../btf/kinds.js';
-import { lengthOf, type NameIndex } from '../btf/names.js';
+import { lengthOf, type NameIndex, typesWithPrefix } from '../btf/names.js';
 
 /** Kinds that libbpf takes as candidates of a CO-RE relocation, by the class within which they are compared. */
-const CORE_CLASS = new Uint8Array(32);
+const CORE_CLASS = new Uint8Array(128);
 CORE_CLASS[KIND_INT] = 1;
 CORE_CLASS[KIND_FLOAT] = 2;
 CORE_CLASS[KIND_STRUCT] = 3;
@@ -25,109 +24,117 @@ CORE_CLASS[KIND_TYPEDEF] = 5;
 CORE_CLASS[KIND_ENUM] = 6;
 CORE_CLASS[KIND_ENUM64] = 6;
 
+const CORE_KINDS = [...CORE_CLASS.keys()].filter(kind => CORE_CLASS[kind] !== 0);
+
 const UNDERSCORE = 0x5f;
 const TRACE_TYPEDEF = 'btf_trace_';
 const TRACE_FUNC = '__bpf_trace_';
 
 /**
  * Types that no reference leads to, but that must be on the same side as a type that they belong to:
- * - a VAR takes its DATASEC along: a VAR whose DATASEC is elsewhere turns a section offset into a trusted pointer;
+ * - a VAR and its DATASEC: a VAR whose DATASEC is elsewhere turns a section offset into a trusted pointer;
  * - typedef `btf_trace_X` and FUNC `__bpf_trace_X`: without the FUNC the kernel drops `__nullable`;
  * - all types of one essential name (`foo___x` counts as `foo`) and of one CO-RE class: libbpf looks in vmlinux first
  *   and stops at any candidate there.
  * DECL_TAGs follow their target too; they lead nowhere and have a reason of their own (see closure).
  */
 export class Companions {
-  readonly #btf: Btf;
-  readonly #names: NameIndex;
-  /** VAR id → DATASEC id, only for BTFs that have DATASECs. */
-  readonly #datasecOf: ReadonlyMap<number, number>;
-  /** Name offset of a flavoured name → its essential name; and the other way, to types. */
-  readonly #essentialOf: ReadonlyMap<number, string>;
-  readonly #flavours: ReadonlyMap<string, readonly number[]>;
+  /**
+   * A type's next companion, of those that belong together in a ring; 0 for a type that has none. Following it from any
+   * type of a ring comes back to that type.
+   */
+  readonly next: Uint32Array;
   /** Every DECL_TAG, ascending. */
-  readonly tags: readonly number[];
+  readonly tags: Uint32Array;
+  /** Union-find over the rings: a type of the same ring that is nearer to its representative. */
+  readonly #toRepresentative: Uint32Array;
 
   constructor(btf: Btf, names: NameIndex) {
-    this.#btf = btf;
-    this.#names = names;
-    this.#essentialOf = flavouredNames(btf);
-    const datasecOf = new Map<number, number>();
-    const flavours = new Map<string, number[]>();
-    const tags: number[] = [];
-    for (let id = 1; id <= btf.count; id++) {
-      const at = btf.starts[id - 1];
-      const kind = infoKind(btf.words[at + 1]);
-      if (kind === KIND_DECL_TAG) tags.push(id);
-      else if (kind === KIND_DATASEC) for (let i = at + 3; i < btf.starts[id]; i += 3) datasecOf.set(btf.words[i], id);
-      else if (this.#essentialOf.size > 0 && CORE_CLASS[kind] !== 0) {
-        const essential = this.#essentialOf.get(btf.words[at]);
-        if (essential !== undefined) flavours.set(essential, [...(flavours.get(essential) ?? []), id]);
-      }
+    this.next = new Uint32Array(btf.count + 1);
+    this.#toRepresentative = new Uint32Array(btf.count + 1);
+    this.tags = btf.ofKind(KIND_DECL_TAG);
+    for (const kind of CORE_KINDS) this.#joinNames(btf, names, btf.ofKind(kind), CORE_CLASS[kind]);
+    this.#joinFlavours(btf, names);
+    for (const datasec of btf.ofKind(KIND_DATASEC))
+      for (let i = btf.start(datasec) + HEAD_WORDS; i < btf.starts[datasec]; i += 3) this.#join(datasec, btf.words[i]);
+    for (const typedef of typesWithPrefix(btf, KIND_TYPEDEF, TRACE_TYPEDEF))
+      for (const func of names.all(TRACE_FUNC + btf.name(typedef).slice(TRACE_TYPEDEF.length), KIND_FUNC))
+        this.#join(typedef, func);
+  }
+
+  /** Joins each type with the next one of its name and class. */
+  #joinNames(btf: Btf, names: NameIndex, ids: Uint32Array, coreClass: number): void {
+    for (let i = 0; i < ids.length; i++) {
+      let other = names.next(ids[i]);
+      while (other !== 0 && CORE_CLASS[btf.kind(other)] !== coreClass) other = names.next(other);
+      if (other !== 0) this.#join(ids[i], other);
     }
-    this.#datasecOf = datasecOf;
-    this.#flavours = flavours;
-    this.tags = tags;
   }
 
-  /** Calls `visit` for each companion of a type; perhaps with the type itself, perhaps twice. */
-  visit(id: number, visit: (companion: number) => void): void {
-    const kind = this.#btf.kind(id);
-    if (CORE_CLASS[kind] !== 0) this.#visitSameName(id, CORE_CLASS[kind], visit);
-    if (kind === KIND_VAR) {
-      const datasec = this.#datasecOf.get(id);
-      if (datasec !== undefined) visit(datasec);
-    } else if (kind === KIND_TYPEDEF) this.#visitCounterpart(id, TRACE_TYPEDEF, TRACE_FUNC, KIND_FUNC, visit);
-    else if (kind === KIND_FUNC) this.#visitCounterpart(id, TRACE_FUNC, TRACE_TYPEDEF, KIND_TYPEDEF, visit);
-  }
-
-  #visitSameName(id: number, coreClass: number, visit: (companion: number) => void): void {
-    const btf = this.#btf;
-    const offset = btf.nameOffset(id);
-    if (offset === 0) return;
-    const essential = this.#essentialOf.get(offset);
-    const length = essential === undefined ? lengthOf(btf.strings, offset) : essential.length;
-    for (let other = this.#names.firstNamed(offset, length); other !== 0; other = this.#names.next(other)) {
-      if (CORE_CLASS[btf.kind(other)] === coreClass) visit(other);
+  #joinFlavours(btf: Btf, names: NameIndex): void {
+    /** Class and essential name → a type of that ring, for essential names that no type bears plainly. */
+    const known = new Map<string, number>();
+    for (const { id, length } of flavouredTypes(btf)) {
+      const offset = btf.nameOffset(id);
+      const coreClass = CORE_CLASS[btf.kind(id)];
+      let plain = names.firstNamed(offset, length);
+      while (plain !== 0 && CORE_CLASS[btf.kind(plain)] !== coreClass) plain = names.next(plain);
+      const key = `${coreClass} ${btf.string(offset).slice(0, length)}`;
+      const other = plain !== 0 ? plain : (known.get(key) ?? 0);
+      if (other === 0) known.set(key, id);
+      else this.#join(id, other);
     }
-    if (this.#flavours.size === 0) return;
-    for (const other of this.#flavours.get(essential ?? btf.name(id)) ?? [])
-      if (CORE_CLASS[btf.kind(other)] === coreClass) visit(other);
   }
 
-  #visitCounterpart(
-    id: number,
-    prefix: string,
-    otherPrefix: string,
-    otherKind: number,
-    visit: (companion: number) => void,
-  ): void {
-    const name = this.#btf.name(id);
-    if (!name.startsWith(prefix)) return;
-    for (const other of this.#names.all(otherPrefix + name.slice(prefix.length), otherKind)) visit(other);
+  /** Makes one ring of the rings of two types. */
+  #join(a: number, b: number): void {
+    const one = this.#representative(a);
+    const other = this.#representative(b);
+    if (one === other) return;
+    this.#toRepresentative[one] = other;
+    const { next } = this;
+    const afterA = next[a] === 0 ? a : next[a];
+    next[a] = next[b] === 0 ? b : next[b];
+    next[b] = afterA;
+  }
+
+  #representative(id: number): number {
+    const to = this.#toRepresentative;
+    while (to[id] !== 0) {
+      if (to[to[id]] !== 0) to[id] = to[to[id]];
+      id = to[id];
+    }
+    return id;
   }
 }
 
 /**
- * Name offset → essential name, of every flavoured name that a CO-RE candidate has: the last `___` between other
- * characters ends the essential name (libbpf's bpf_core_essential_name_len).
+ * Every type of a CO-RE class whose name has a flavour, with the length of its essential name: the last `___` between
+ * other characters ends it (libbpf's bpf_core_essential_name_len).
  */
-function flavouredNames(btf: Btf): Map<number, string> {
-  const found = new Map<number, string>();
-  const { buffer, byteOffset, byteLength } = btf.strings;
-  const strings = Buffer.from(buffer, byteOffset, byteLength);
-  const separators: number[] = [];
-  for (let at = strings.indexOf('___', 1); at >= 0; at = strings.indexOf('___', at + 1))
-    if (strings[at - 1] > 0 && strings[at - 1] !== UNDERSCORE && strings[at + 3] > 0 && strings[at + 3] !== UNDERSCORE)
-      separators.push(at);
+function flavouredTypes(btf: Btf): { id: number; length: number }[] {
+  const found: { id: number; length: number }[] = [];
+  const separators = findSeparators(btf.strings);
   if (separators.length === 0) return found;
-  for (let id = 1; id <= btf.count; id++) {
-    const at = btf.starts[id - 1];
-    const offset = btf.words[at];
-    if (CORE_CLASS[infoKind(btf.words[at + 1])] === 0 || found.has(offset)) continue;
-    const end = strings.indexOf(0, offset);
-    const separator = lastBelow(separators, end);
-    if (separator > offset) found.set(offset, strings.toString('latin1', offset, separator));
+  for (const kind of CORE_KINDS) {
+    for (const id of btf.ofKind(kind)) {
+      const offset = btf.nameOffset(id);
+      if (offset === 0) continue;
+      const separator = lastBelow(separators, offset + lengthOf(btf.strings, offset));
+      if (separator > offset) found.push({ id, length: separator - offset });
+    }
+  }
+  return found;
+}
+
+/** Offsets of every `___` between two characters that are no underscores, ascending. */
+function findSeparators({ buffer, byteOffset, byteLength }: Uint8Array): number[] {
+  const strings = Buffer.from(buffer, byteOffset, byteLength);
+  const found: number[] = [];
+  for (let at = strings.indexOf('___', 1); at >= 0; at = strings.indexOf('___', at + 1)) {
+    const before = strings[at - 1];
+    const after = strings[at + 3];
+    if (before > 0 && before !== UNDERSCORE && after > 0 && after !== UNDERSCORE) found.push(at);
   }
   return found;
 }

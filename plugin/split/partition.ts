@@ -1,11 +1,11 @@
 import type { Btf } from '../btf/btf.js';
-import { type BtfHeader, encodeHeader, HEADER_BYTES, HEADER_BYTES_LAYOUT } from '../btf/header.js';
+import { encodeHeader, HEADER_BYTES, HEADER_BYTES_LAYOUT } from '../btf/header.js';
 import { ROLE_STRING, ROLE_TYPE } from '../btf/kinds.js';
-import type { ByteOrder } from '../bytes/endian.js';
 import { hostOrder } from '../bytes/endian.js';
 import { CodedError } from '../errors.js';
 import type { Closure } from './closure.js';
 import { sideRuns } from './runs.js';
+import { BLOCK_BITS, MIXED, StringPartition } from './strings.js';
 
 /** New id of each old id, 0 … N: needed types first, the others after, both in their old order. */
 export function permute(closure: Closure): Uint32Array {
@@ -43,52 +43,56 @@ export interface PartSize {
 
 /**
  * Copies each type to its side and renumbers ids and string offsets. `paddedTo`: the size in bytes that the base must
- * fill (the `.BTF` section of a finished vmlinux cannot shrink), or undefined for no padding.
- *
- * Strings stand in the order in which the types of the base, then those of the rest, first name them; one that a type
- * of the base names stands in the base, and none becomes the tail of another (some loaders reject that). Throws
- * `btf-limit` when they do not fit: an input whose names share their tails can need more room than it takes.
+ * fill (the `.BTF` section of a finished vmlinux cannot shrink), or undefined for no padding. Throws `btf-limit` when it
+ * has no room there.
  */
 export function partition(btf: Btf, closure: Closure, newIds: Uint32Array, paddedTo?: number): Partition {
   const runs = sideRuns(btf, newIds, closure.types);
+  const strings = new StringPartition(btf, runs.base);
+  const { baseLength, restLength } = strings;
+  const baseWords = closure.words;
+  const restWords = btf.words.length - baseWords;
   const frame = new Frame(btf);
-  const strings = new StringMover(btf.strings);
-  const fullWords = new Uint32Array(btf.words.length);
-  copyRuns(btf, runs.base, newIds, strings, fullWords, 0);
-  const baseWords = fullWords.subarray(0, closure.words);
-  const baseStrings = strings.length;
-  const baseBytes = frame.bytes(baseWords.length, baseStrings);
-  const padding = paddedTo === undefined ? 0 : paddedTo - baseBytes;
+  const padding = paddedTo === undefined ? 0 : paddedTo - frame.bytes(baseWords, baseLength);
   if (padding < 0)
-    throw new CodedError('btf-limit', `the base takes ${baseBytes} bytes, its section has ${paddedTo}`, {
-      section: '.BTF',
-    });
+    throw new CodedError('btf-limit', `the base is ${-padding} bytes larger than its section`, { section: '.BTF' });
 
-  copyRuns(btf, runs.rest, newIds, strings, fullWords, closure.words);
-  const unshifted = fullWords.subarray(closure.words);
-  const restWords = padding === 0 ? unshifted : shiftStrings(btf, runs.rest, unshifted, baseStrings, padding);
+  const full = frame.part(baseWords + restWords, baseLength + restLength);
+  copyRuns(btf, runs.base, newIds, strings, full.words, 0);
+  copyRuns(btf, runs.rest, newIds, strings, full.words, baseWords);
+  strings.copyBase(full.strings, 0);
+  strings.copyRest(full.strings, baseLength);
 
-  const moved = strings.done();
-  const base = frame.assemble(baseWords, moved.subarray(0, baseStrings), 0);
-  const rest = frame.assemble(restWords, moved.subarray(baseStrings), 0);
-  const full = frame.assemble(fullWords, moved, 0);
-  const size = (types: number, bytes: Uint8Array, wordCount: number): PartSize => ({
+  const base = frame.part(baseWords, baseLength);
+  base.words.set(full.words.subarray(0, baseWords));
+  base.strings.set(full.strings.subarray(0, baseLength));
+  const paddedBase = padding === 0 ? base : frame.part(baseWords, baseLength + padding);
+  if (padding > 0) {
+    paddedBase.words.set(base.words);
+    paddedBase.strings.set(base.strings);
+  }
+  const rest = frame.part(restWords, restLength);
+  rest.words.set(full.words.subarray(baseWords));
+  if (padding > 0) shiftStrings(btf, runs.rest, rest.words, baseLength, padding);
+  rest.strings.set(full.strings.subarray(baseLength));
+
+  const size = (types: number, part: Part): PartSize => ({
     types,
-    bytes: bytes.length,
-    typeBytes: wordCount * 4,
-    stringBytes: bytes.length - frame.bytes(wordCount, 0),
+    bytes: part.bytes.length,
+    typeBytes: part.words.length * 4,
+    stringBytes: part.strings.length,
     headerBytes: frame.bytes(0, 0),
   });
   return {
-    base,
-    rest,
-    full,
+    base: frame.finish(base),
+    rest: frame.finish(rest),
+    full: frame.finish(full),
+    paddedBase: padding === 0 ? base.bytes : frame.finish(paddedBase),
     padding,
-    paddedBase: padding === 0 ? base : frame.assemble(baseWords, moved.subarray(0, baseStrings), padding),
     sizes: {
-      base: size(closure.types, base, baseWords.length),
-      rest: size(btf.count - closure.types, rest, restWords.length),
-      full: size(btf.count, full, fullWords.length),
+      base: size(closure.types, base),
+      rest: size(btf.count - closure.types, rest),
+      full: size(btf.count, full),
     },
   };
 }
@@ -98,129 +102,81 @@ function copyRuns(
   btf: Btf,
   runs: Uint32Array,
   newIds: Uint32Array,
-  strings: StringMover,
+  strings: StringPartition,
   to: Uint32Array,
   at: number,
 ): void {
   const { words, roles } = btf;
+  const { deltas } = strings;
   for (let run = 0; run < runs.length; run += 2) {
     const end = runs[run + 1];
     for (let i = runs[run]; i < end; i++) {
       const role = roles[i];
       const word = words[i];
-      to[at++] = role === ROLE_TYPE ? newIds[word] : role === ROLE_STRING ? strings.move(word) : word;
+      let value = word;
+      if (role === ROLE_TYPE) value = newIds[word];
+      else if (role === ROLE_STRING) {
+        const delta = deltas[word >>> BLOCK_BITS];
+        value = delta === MIXED ? strings.move(word) : word + delta;
+      }
+      to[at++] = value;
     }
   }
 }
 
-/** A copy of the rest's words whose own string offsets count on from the padded end of the base's strings. */
-function shiftStrings(
-  btf: Btf,
-  runs: Uint32Array,
-  words: Uint32Array,
-  baseStrings: number,
-  padding: number,
-): Uint32Array {
-  const shifted = words.slice();
+/** The own strings of the rest count on from the padded end of the base's strings. */
+function shiftStrings(btf: Btf, runs: Uint32Array, words: Uint32Array, baseLength: number, padding: number): void {
   let at = 0;
   for (let run = 0; run < runs.length; run += 2) {
     for (let i = runs[run]; i < runs[run + 1]; i++, at++)
-      if (btf.roles[i] === ROLE_STRING && shifted[at] >= baseStrings) shifted[at] += padding;
+      if (btf.roles[i] === ROLE_STRING && words[at] >= baseLength) words[at] += padding;
   }
-  return shifted;
+}
+
+/** A BTF that is being written; `words` (in host order until it is finished) and `strings` are views of `bytes`. */
+interface Part {
+  readonly bytes: Uint8Array;
+  readonly words: Uint32Array;
+  readonly strings: Uint8Array;
 }
 
 /** What the parts of a split have in common: byte order, header, and the section that describes kinds. */
 class Frame {
-  readonly #order: ByteOrder;
-  readonly #flags: number;
+  readonly #btf: Btf;
   readonly #headerLength: number;
-  readonly #layout: Uint8Array;
 
   constructor(btf: Btf) {
-    this.#order = btf.order;
-    this.#flags = btf.header.flags;
-    this.#layout = btf.layout;
+    this.#btf = btf;
     this.#headerLength = btf.layout.length > 0 ? HEADER_BYTES_LAYOUT : HEADER_BYTES;
   }
 
   bytes(words: number, strings: number): number {
-    return this.#headerLength + words * 4 + this.#layout.length + strings;
+    return this.#headerLength + words * 4 + this.#btf.layout.length + strings;
   }
 
-  /** Header, types, layout, strings, padding: the order that libbpf asks for. */
-  assemble(words: Uint32Array, strings: Uint8Array, padding: number): Uint8Array {
-    const typeBytes = words.length * 4;
-    const layoutEnd = typeBytes + this.#layout.length;
-    const header: BtfHeader = {
-      order: this.#order,
-      flags: this.#flags,
-      length: this.#headerLength,
-      types: { offset: 0, length: typeBytes },
-      layout: { offset: this.#layout.length > 0 ? typeBytes : 0, length: this.#layout.length },
-      strings: { offset: layoutEnd, length: strings.length + padding },
+  /** Header, types, layout, strings: the order that libbpf asks for. Types and strings are zeros. */
+  part(words: number, strings: number): Part {
+    const { order, layout, header } = this.#btf;
+    const bytes = new Uint8Array(this.bytes(words, strings));
+    const layoutAt = words * 4;
+    const stringsAt = layoutAt + layout.length;
+    const sections = {
+      types: { offset: 0, length: layoutAt },
+      layout: { offset: layout.length > 0 ? layoutAt : 0, length: layout.length },
+      strings: { offset: stringsAt, length: strings },
     };
-    const bytes = Buffer.alloc(this.bytes(words.length, strings.length + padding));
-    bytes.set(encodeHeader(header));
-    bytes.set(new Uint8Array(words.buffer, words.byteOffset, typeBytes), this.#headerLength);
-    if (this.#order !== hostOrder) bytes.subarray(this.#headerLength, this.#headerLength + typeBytes).swap32();
-    bytes.set(this.#layout, this.#headerLength + typeBytes);
-    bytes.set(strings, this.#headerLength + layoutEnd);
-    return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
-  }
-}
-
-/** The kernel takes string offsets below 2^24 (BTF_MAX_NAME_OFFSET). */
-const MAX_STRINGS = 1 << 24;
-
-/** Gives each string that is asked for its place behind the ones asked for before. */
-class StringMover {
-  readonly #from: Uint8Array;
-  /** Old offset → new offset + 1. */
-  readonly #moved: Uint32Array;
-  #to: Uint8Array;
-  #length = 1;
-
-  constructor(from: Uint8Array) {
-    this.#from = from;
-    this.#moved = new Uint32Array(from.length);
-    this.#moved[0] = 1;
-    this.#to = new Uint8Array(from.length);
+    bytes.set(encodeHeader({ order, flags: header.flags, length: this.#headerLength, ...sections }));
+    bytes.set(layout, this.#headerLength + layoutAt);
+    return {
+      bytes,
+      words: new Uint32Array(bytes.buffer, this.#headerLength, words),
+      strings: bytes.subarray(this.#headerLength + stringsAt),
+    };
   }
 
-  get length(): number {
-    return this.#length;
-  }
-
-  move(offset: number): number {
-    const known = this.#moved[offset];
-    if (known !== 0) return known - 1;
-    const from = this.#from;
-    let to = this.#to;
-    const start = this.#length;
-    let at = start;
-    for (let i = offset; ; i++, at++) {
-      if (at === to.length) to = this.#grow();
-      const byte = from[i];
-      to[at] = byte;
-      if (byte === 0) break;
-    }
-    this.#length = at + 1;
-    this.#moved[offset] = start + 1;
-    return start;
-  }
-
-  done(): Uint8Array {
-    return this.#to.subarray(0, this.#length);
-  }
-
-  #grow(): Uint8Array {
-    const size = this.#to.length * 2;
-    if (size > 2 * MAX_STRINGS && size > this.#from.length * 2)
-      throw new CodedError('btf-limit', 'the names share so much that they do not fit apart', { section: '.BTF' });
-    const grown = new Uint8Array(size);
-    grown.set(this.#to);
-    this.#to = grown;
-    return grown;
+  /** Turns the words to the byte order of the input. */
+  finish({ bytes, words }: Part): Uint8Array {
+    if (this.#btf.order !== hostOrder) Buffer.from(words.buffer, words.byteOffset, words.byteLength).swap32();
+    return bytes;
   }
 }

@@ -132,23 +132,27 @@ function firstDifference(
   return at === copies.length ? -1 : words.length;
 }
 
-/** Compares names of the original with names of the split; each pair of offsets byte by byte, once. */
+/** Slots of the comparer's memory: a power of two. */
+const REMEMBERED = 1 << 16;
+
+/** Compares names of the original with names of the split, byte by byte; remembers what it compared of late. */
 class NameComparer {
   readonly #original: Uint8Array;
   readonly #rest: Btf;
   readonly #base: Btf;
-  /** Old offset → new offset + 1 that was found to be the same. */
-  readonly #known: Uint32Array;
+  /** Pairs of offsets that were found to be the same; offset 0 is the empty name on both sides. */
+  readonly #was = new Uint32Array(REMEMBERED);
+  readonly #is = new Uint32Array(REMEMBERED);
 
   constructor(original: Btf, rest: Btf) {
     this.#original = original.strings;
     this.#rest = rest;
     this.#base = rest.base ?? rest;
-    this.#known = new Uint32Array(original.strings.length);
   }
 
   same(was: number, is: number): boolean {
-    if (this.#known[was] === is + 1) return true;
+    const slot = (was ^ (was >>> 16)) & (REMEMBERED - 1);
+    if (this.#was[slot] === was && this.#is[slot] === is) return true;
     const side = is < this.#rest.stringBase ? this.#base : this.#rest;
     const strings = this.#original;
     const other = side.strings;
@@ -159,7 +163,8 @@ class NameComparer {
       to++;
     }
     if (strings[from] !== other[to]) return false;
-    this.#known[was] = is + 1;
+    this.#was[slot] = was;
+    this.#is[slot] = is;
     return true;
   }
 }

@@ -14,11 +14,12 @@ export function sideRuns(btf: Btf, newIds: Uint32Array, baseCount: number): Side
   const { starts, count } = btf;
   const bounds = new Uint32Array(count + 2);
   let length = 0;
-  let inBase = true;
+  let side = 0; // 0: a run of the base goes on, 1: one of the rest
   for (let id = 1; id <= count; id++) {
-    if (newIds[id] <= baseCount === inBase) continue;
+    const next = newIds[id] <= baseCount ? 0 : 1;
+    if (next === side) continue;
     bounds[length++] = starts[id - 1];
-    inBase = !inBase;
+    side = next;
   }
   bounds[length++] = starts[count];
   // bounds: where the base's first run ends (0 when the first type is of the rest), then where each next run ends.

@@ -98,16 +98,15 @@ function noTails(btf: NaiveBtf): boolean {
   });
 }
 
-test('no name of the result is the tail of another, whatever the input did', t => {
-  always(t, ({ base, rest, full }) => [base, rest, full].every(noTails));
+test('no name becomes the tail of another that was not one in the input', t => {
+  always(t, ({ original, base, rest, full }) => !noTails(original) || [base, rest, full].every(noTails));
 });
 
-test('no string of the result is unused', t => {
-  always(t, ({ full }) => {
-    const used = new Set([0, ...full.nameOffsets]);
-    let at = 0;
-    for (; at < full.strings.length; at = full.strings.indexOf(0, at) + 1) if (!used.has(at)) return false;
-    return at === full.strings.length;
+test('each stored string of the input is stored once, in the base or in the rest', t => {
+  const stored = (strings: Uint8Array): string[] => Buffer.from(strings).toString('latin1').split('\0').sort();
+  always(t, ({ original, full }) => {
+    const last = original.strings.indexOf(0, Math.max(0, ...original.nameOffsets));
+    return stored(original.strings.subarray(0, last + 1)).join() === stored(full.strings).join();
   });
 });
 

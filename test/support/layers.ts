@@ -10,7 +10,8 @@ export interface SourceFile {
 
 /** Rooms by layer, lowest first: a file imports from lower layers and from its own room. */
 const LAYERS: readonly (readonly string[])[] = [
-  ['errors', 'version'],
+  ['printable', 'version'],
+  ['errors'],
   ['bytes'],
   ['elf'],
   ['btf'],

@@ -31,14 +31,31 @@ export function belongTogether(one: NaiveType, other: NaiveType): boolean {
   return pair(one, other) || pair(other, one);
 }
 
-/** For each id, the ids that it takes along, but for DECL_TAGs: references and companions. Quadratic, for small BTFs. */
-export function edges(btf: NaiveBtf): readonly ReadonlySet<number>[] {
-  const from: Set<number>[] = [new Set(), ...btf.types.map(type => new Set(type.refs.filter(ref => ref !== 0)))];
+/** For each id, the others that must be on its side, directly or through one another; quadratic, for small BTFs. */
+function companions(btf: NaiveBtf): readonly ReadonlySet<number>[] {
+  const near: Set<number>[] = [new Set(), ...btf.types.map(() => new Set<number>())];
+  const link = (a: number, b: number): void => {
+    near[a].add(b);
+    near[b].add(a);
+  };
   for (const [i, one] of btf.types.entries()) {
-    for (const [j, other] of btf.types.entries()) if (i !== j && belongTogether(one, other)) from[i + 1].add(j + 1);
-    if (one.kind === kinds.KIND_DATASEC) for (const variable of one.refs) from[variable].add(i + 1);
+    for (const [j, other] of btf.types.entries()) if (i !== j && belongTogether(one, other)) link(i + 1, j + 1);
+    if (one.kind === kinds.KIND_DATASEC) for (const variable of one.refs) link(variable, i + 1);
   }
-  return from;
+  return near.map((_, id) => {
+    const reached = distances(near, [id]);
+    return new Set(
+      reached.flatMap((steps, other) => (steps < Number.POSITIVE_INFINITY && other !== id ? [other] : [])),
+    );
+  });
+}
+
+/** For each id, the ids that it takes along, but for DECL_TAGs: references and companions. */
+export function edges(btf: NaiveBtf): readonly ReadonlySet<number>[] {
+  const together = companions(btf);
+  return together.map(
+    (others, id) => new Set([...others, ...(btf.types[id - 1]?.refs ?? []).filter(ref => ref !== 0)]),
+  );
 }
 
 /** Steps from the nearest of some ids; Infinity where no way leads. Relaxes every edge until nothing changes. */

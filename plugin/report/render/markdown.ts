@@ -1,4 +1,4 @@
-import { printable } from '../../bytes/printable.js';
+import { printable } from '../../printable.js';
 import type { Report } from '../model.js';
 import { imageTable, kindTable, largestTable, notes, reasonTable, sizeTable, type Table } from './content.js';
 import { markdownTable, number, percent } from './table.js';
