@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 import yargs from 'yargs';
 import type { Context } from './commands/context.js';
 import { CodedError, errorToJson, formatError } from './errors.js';
@@ -171,4 +170,6 @@ async function main(args: readonly string[]): Promise<number> {
 }
 
 process.stdout.on('error', () => {});
-process.exitCode = await main(process.argv.slice(2));
+main(process.argv.slice(2)).then(code => {
+  process.exitCode = code;
+});

@@ -1,5 +1,6 @@
 /**
- * Speed and memory of `split`, against `bpftool btf dump file X format c` on the same BTF in the same run.
+ * Speed and memory of `split`, against `bpftool btf dump file X format c` on the same BTF in the same run. Both write their
+ * results to files in the same folder; what bpftool takes without (to /dev/null) is told apart.
  *
  *   npm run bench [-- --runs 11]
  *
@@ -8,7 +9,18 @@
  * made from it. All invariants are proved within each run, as always; compressed sizes are left out (--sizes none):
  * they are the compressors' time.
  */
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import {
+  closeSync,
+  existsSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
@@ -19,11 +31,11 @@ import type { Root } from '../plugin/roots/root.js';
 import { splitBtf } from '../plugin/split/split.js';
 
 const root = join(import.meta.dirname, '..', '..');
-const cli = join(root, 'build', 'bin', 'vmlinux-btf.js');
+const cli = join(root, 'build', 'bin', 'vmlinux-btf.cjs');
 const cache = process.env.VMLINUX_BTF_CACHE ?? join(homedir(), '.cache', 'vmlinux-btf');
 const runs = Number(process.argv[process.argv.indexOf('--runs') + 1] || 11);
 const folder = mkdtempSync(join(tmpdir(), 'vmlinux-btf-bench-'));
-const environment = { PATH: `${process.env.PATH}:/usr/sbin:/sbin` };
+const environment = { ...process.env, PATH: `${process.env.PATH}:/usr/sbin:/sbin` };
 
 /** What a kernel with networking, cgroups and tracing needs, by name; about a tenth of its BTF. */
 const WANTED = [
@@ -82,9 +94,14 @@ function rootsFile(path: string, btf: Btf): void {
   writeFileSync(path, WANTED.filter(name => present.has(name)).join('\n'));
 }
 
-async function wall(program: string, args: string[]): Promise<number> {
+/** Milliseconds that a program takes; `output`: an open file for what it prints. */
+function wall(program: string, args: string[], output?: number): number {
   const started = performance.now();
-  await execa(program, args, { stdout: 'ignore', env: environment });
+  const { status, error } = spawnSync(program, args, {
+    stdio: ['ignore', output ?? 'ignore', 'inherit'],
+    env: environment,
+  });
+  if (status !== 0) throw error ?? new Error(`${program} ended with ${status}`);
   return performance.now() - started;
 }
 
@@ -100,7 +117,8 @@ interface Subject {
   readonly types: number;
   readonly bpftool: string[];
   readonly split: string[];
-  readonly times: { bpftool: number[]; split: number[] };
+  /** Milliseconds, one a run. */
+  readonly times: { readonly bpftool: number[]; readonly unwritten: number[]; readonly split: number[] };
 }
 
 function subject(name: string, bytes: Uint8Array): Subject {
@@ -113,7 +131,7 @@ function subject(name: string, bytes: Uint8Array): Subject {
     types: btf.count,
     bpftool: ['btf', 'dump', 'file', file, 'format', 'c'],
     split: ['split', file, '--roots', roots, '-o', join(folder, `${name}.out`), '--sizes', 'none', '--quiet'],
-    times: { bpftool: [], split: [] },
+    times: { bpftool: [], unwritten: [], split: [] },
   };
 }
 
@@ -138,26 +156,27 @@ async function main(): Promise<void> {
   const large = subject('large', source.bytes);
   const small = subject('small', smallerBtf(source.bytes, 60_000));
   const startups: number[] = [];
-  for (let run = 0; run <= runs; run++) {
-    const times = { startup: await wall(process.execPath, ['-e', '0']), large: [0, 0], small: [0, 0] };
-    for (const [key, item] of [
-      ['large', large],
-      ['small', small],
-    ] as const) {
-      times[key] = [await wall('bpftool', item.bpftool), await wall(process.execPath, [cli, ...item.split])];
-    }
-    if (run === 0) continue; // warms the page cache
-    startups.push(times.startup);
-    for (const [key, item] of [
-      ['large', large],
-      ['small', small],
-    ] as const) {
-      item.times.bpftool.push(times[key][0]);
-      item.times.split.push(times[key][1]);
+  for (let run = -1; run < runs; run++) {
+    const startup = wall(process.execPath, ['-e', '0']);
+    if (run >= 0) startups.push(startup); // the first round warms the page cache
+    for (const item of [large, small]) {
+      const output = openSync(join(folder, 'bpftool.h'), 'w');
+      const bpftool = wall('bpftool', item.bpftool, output);
+      closeSync(output);
+      const unwritten = wall('bpftool', item.bpftool);
+      const split = wall(process.execPath, [cli, ...item.split]);
+      if (run < 0) continue;
+      item.times.bpftool.push(bpftool);
+      item.times.unwritten.push(unwritten);
+      item.times.split.push(split);
     }
   }
   const startup = median(startups);
-  const of = (item: Subject) => ({ bpftool: median(item.times.bpftool), split: median(item.times.split) });
+  const of = ({ times }: Subject) => ({
+    bpftool: median(times.bpftool),
+    unwritten: median(times.unwritten),
+    split: median(times.split),
+  });
   const [l, s] = [of(large), of(small)];
   const perType = (total: number, types: number): number => ((total - startup) * 1e6) / types;
   const flat = perType(l.split, large.types) / perType(s.split, small.types);
@@ -178,8 +197,8 @@ async function main(): Promise<void> {
     [
       `medians of ${runs} runs, ms; BTF of ${source.name}; node ${process.version}`,
       `  start-up (node -e 0)                 ${startup.toFixed(0)}`,
-      `  ${large.types} types: bpftool ${l.bpftool.toFixed(0)}, split ${l.split.toFixed(0)} (${(l.split - startup).toFixed(0)} without start-up)`,
-      `  ${small.types} types: bpftool ${s.bpftool.toFixed(0)}, split ${s.split.toFixed(0)} (${(s.split - startup).toFixed(0)} without start-up)`,
+      `  ${large.types} types: bpftool ${l.bpftool.toFixed(0)} (to /dev/null ${l.unwritten.toFixed(0)}), split ${l.split.toFixed(0)} (${(l.split - startup).toFixed(0)} without start-up)`,
+      `  ${small.types} types: bpftool ${s.bpftool.toFixed(0)} (to /dev/null ${s.unwritten.toFixed(0)}), split ${s.split.toFixed(0)} (${(s.split - startup).toFixed(0)} without start-up)`,
       row(
         `split without start-up : bpftool, ${large.types} types`,
         ((l.split - startup) / l.bpftool).toFixed(2),

@@ -1,27 +1,50 @@
 /**
- * Bundles the compiled CLI into build/bin: node then opens a handful of files instead of two hundred, which is most of
- * what a small job costs. Commands stay chunks of their own, loaded when they run; elfy stays a package.
+ * Bundles the compiled command line into build/bin: one file instead of two hundred, and the bytecode of what a split
+ * runs. elfy stays a package of its own.
  */
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { build } from 'esbuild';
-import { removeSync } from 'fs-extra/esm';
+import { type BuildOptions, build } from 'esbuild';
+import { execa } from 'execa';
+import { emptyDirSync, removeSync } from 'fs-extra/esm';
 
 const root = join(import.meta.dirname, '..');
 const outdir = join(root, 'bin');
-removeSync(outdir);
-await build({
-  entryPoints: { 'vmlinux-btf': join(root, 'plugin', 'cli.js') },
-  outdir,
+const program = join(outdir, 'vmlinux-btf.cjs');
+
+const options: BuildOptions = {
   bundle: true,
-  splitting: true,
   platform: 'node',
-  format: 'esm',
+  format: 'cjs',
   target: 'node20',
   minifyWhitespace: true,
   minifySyntax: true,
-  // CommonJS packages inside the bundle ask for node's own modules with require.
-  banner: {
-    js: "import { createRequire as nodeRequire } from 'node:module';\nconst require = nodeRequire(import.meta.url);",
-  },
   logLevel: 'warning',
+};
+
+emptyDirSync(outdir);
+await build({
+  ...options,
+  entryPoints: [join(root, 'plugin', 'cli.js')],
+  outfile: join(outdir, 'cli.cjs'),
+  define: { 'import.meta.url': 'bundleUrl' },
 });
+await build({
+  ...options,
+  entryPoints: [join(root, 'plugin', 'launch.js')],
+  outfile: program,
+  banner: { js: '#!/usr/bin/env node' },
+  define: { 'import.meta.dirname': '__dirname' },
+});
+
+const folder = mkdtempSync(join(tmpdir(), 'vmlinux-btf-bundle-'));
+try {
+  const kernel = join(folder, 'vmlinux');
+  await execa(process.execPath, [join(import.meta.dirname, 'unpack-fixture.js'), 'armv7-virt/vmlinux', kernel]);
+  await execa(process.execPath, [program, 'split', kernel, '-o', join(folder, 'out'), '--sizes', 'none', '--quiet'], {
+    env: { VMLINUX_BTF_KEEP_BYTECODE: '1' },
+  });
+} finally {
+  removeSync(folder);
+}

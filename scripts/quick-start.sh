@@ -12,6 +12,6 @@ npm run --silent build
 
 kernel=build/armv7-virt.vmlinux
 node build/scripts/unpack-fixture.js armv7-virt/vmlinux "$kernel"
-node build/bin/vmlinux-btf.js split "$kernel" -o out
+node build/bin/vmlinux-btf.cjs split "$kernel" -o out
 echo
 ls -l out

@@ -1,73 +1,63 @@
 import { CodedError } from '../errors.js';
 import type { Btf } from './btf.js';
+import {
+  KIND_ARRAY,
+  KIND_CONST,
+  KIND_FUNC,
+  KIND_FUNC_PROTO,
+  KIND_MAX,
+  KIND_PTR,
+  KIND_RESTRICT,
+  KIND_VOLATILE,
+} from './kinds.js';
 
 /** FNV-1a, 32 bits. */
 const HASH_START = 2166136261;
 const HASH_FACTOR = 16777619;
 
 /** The kernel takes names of at most 511 bytes (KSYM_NAME_LEN). More than this is hostile: names may share their ends. */
-const MAX_NAME_BYTES = 1024;
+export const MAX_NAME_BYTES = 1024;
 
-function nameTooLong(btf: Btf, id: number): CodedError {
-  const offset = btf.header.length + btf.header.types.offset + btf.starts[id - 1] * 4;
-  return new CodedError('btf-strings', `type ${id} has a name of ${MAX_NAME_BYTES} bytes or more`, {
-    section: '.BTF',
-    offset,
-  });
-}
+/** Half of a kernel's names are functions, few are asked for; of the other kinds here none bears a name in a kernel. */
+export const SELDOM_ASKED: readonly number[] = [
+  KIND_FUNC,
+  KIND_FUNC_PROTO,
+  KIND_PTR,
+  KIND_ARRAY,
+  KIND_CONST,
+  KIND_VOLATILE,
+  KIND_RESTRICT,
+];
+const OFTEN_ASKED = Array.from({ length: KIND_MAX }, (_, i) => i + 1).filter(kind => !SELDOM_ASKED.includes(kind));
+/** So many names of seldom asked kinds are looked for one by one before an index is worth its making. */
+const LOOKED_FOR_SINGLY = 8;
 
 /**
  * Strings by content, and types by name: two names are the same when their bytes are, whether or not the producer
- * shared their offset. One open hash table over the string section, no JS string a name.
- * Only for a BTF without a base. Throws `btf-strings` for a name that no kernel takes.
+ * shared their offset. Open hash tables over the string section, no JS string a name; the one for functions is made when
+ * it is worth it. Only for a BTF without a base. Throws `btf-strings` for a name that no kernel takes.
  */
 export class NameIndex {
   readonly #btf: Btf;
-  /** Hash slot → first type of that name, and type → next type of the same name, ascending; 0 ends. */
-  readonly #first: Uint32Array;
-  readonly #next: Uint32Array;
+  readonly #often: NameTable;
+  #seldom: NameTable | undefined;
+  #asked = 0;
 
   constructor(btf: Btf) {
-    const { words, starts, strings, count } = btf;
-    let size = 16;
-    while (size < count * 2) size *= 2;
-    const mask = size - 1;
-    const first = new Uint32Array(size);
-    const next = new Uint32Array(count + 1);
-    // From the last type to the first, so that each chain ascends without a tail pointer. One loop without calls: it
-    // runs once a process and is hot before V8 has compiled it.
-    for (let id = count; id >= 1; id--) {
-      const offset = words[starts[id - 1]];
-      if (offset === 0) continue;
-      const limit = offset + MAX_NAME_BYTES;
-      let hash = HASH_START;
-      let end = offset;
-      for (let byte = strings[end]; byte !== 0 && end < limit; byte = strings[++end])
-        hash = Math.imul(hash ^ byte, HASH_FACTOR);
-      if (end === limit) throw nameTooLong(btf, id);
-      let slot = (hash ^ (hash >>> 15)) & mask;
-      let found = first[slot];
-      while (found !== 0 && !sameString(strings, words[starts[found - 1]], offset)) {
-        slot = (slot + 1) & mask;
-        found = first[slot];
-      }
-      next[id] = found;
-      first[slot] = id;
-    }
     this.#btf = btf;
-    this.#first = first;
-    this.#next = next;
+    this.#often = new NameTable(btf, OFTEN_ASKED);
   }
 
   /** Ids of all types of this exact name, ascending; of one kind when given. */
   all(name: string, kind?: number): number[] {
-    const found: number[] = [];
     const bytes = Buffer.from(name, 'latin1');
-    if (bytes.length === 0) return found;
-    for (let id = this.#first[this.#slot(bytes, 0, bytes.length)]; id !== 0; id = this.#next[id]) {
-      if (kind === undefined || this.#btf.kind(id) === kind) found.push(id);
-    }
-    return found;
+    if (bytes.length === 0) return [];
+    if (kind === undefined) return [...this.#often.all(bytes), ...this.#seldomAsked().all(bytes)].sort((a, b) => a - b);
+    if (!SELDOM_ASKED.includes(kind)) return this.#often.all(bytes).filter(id => this.#btf.kind(id) === kind);
+    if (this.#seldom === undefined && ++this.#asked <= LOOKED_FOR_SINGLY) return lookFor(this.#btf, bytes, kind);
+    return this.#seldomAsked()
+      .all(bytes)
+      .filter(id => this.#btf.kind(id) === kind);
   }
 
   /** The type that the kernel's btf_find_by_name_kind finds: the first of that name and kind. 0 when there is none. */
@@ -75,42 +65,108 @@ export class NameIndex {
     return this.all(name, kind)[0] ?? 0;
   }
 
-  /** The first type whose name is the `length` bytes at a string offset; follow with {@link next}. 0 when there is none. */
+  /**
+   * A type whose name is the `length` bytes at a string offset, of the kinds that CO-RE compares and their like (no
+   * FUNC); follow with {@link next} for the others, in any order. 0 when there is none.
+   */
   firstNamed(offset: number, length: number): number {
-    return this.#first[this.#slot(this.#btf.strings, offset, length)];
+    return this.#often.first(this.#btf.strings, offset, length);
   }
 
-  /** The next type of the same name, ascending; 0 after the last. */
+  /** Another type of the same name; 0 after the last. */
   next(id: number): number {
-    return this.#next[id];
+    return this.#often.next[id];
   }
 
-  /** Where a name stands or would stand: linear probing, compared by bytes. */
-  #slot(bytes: Uint8Array, offset: number, length: number): number {
-    const { words, starts, strings } = this.#btf;
-    const mask = this.#first.length - 1;
-    let hash = HASH_START;
-    for (let i = offset; i < offset + length; i++) hash = Math.imul(hash ^ bytes[i], HASH_FACTOR);
-    let slot = (hash ^ (hash >>> 15)) & mask;
-    for (let found = this.#first[slot]; found !== 0; found = this.#first[slot]) {
-      const other = words[starts[found - 1]];
-      let i = 0;
-      while (i < length && strings[other + i] === bytes[offset + i]) i++;
-      if (i === length && strings[other + i] === 0) return slot;
-      slot = (slot + 1) & mask;
-    }
-    return slot;
+  #seldomAsked(): NameTable {
+    this.#seldom ??= new NameTable(this.#btf, SELDOM_ASKED);
+    return this.#seldom;
   }
 }
 
-/** True when the NUL-terminated strings at two offsets are the same. */
-function sameString(strings: Uint8Array, one: number, other: number): boolean {
-  if (one === other) return true;
-  while (strings[one] === strings[other] && strings[one] !== 0) {
-    one++;
-    other++;
+/** The types of some kinds by name. */
+class NameTable {
+  readonly #btf: Btf;
+  /** Hash slot → a type of that name. */
+  readonly #slots: Uint32Array;
+  /** Type → another type of its name; 0 ends. Of one kind, ids ascend. */
+  readonly next: Uint32Array;
+
+  constructor(btf: Btf, kinds: readonly number[]) {
+    this.#btf = btf;
+    const count = kinds.reduce((sum, kind) => sum + btf.ofKind(kind).length, 0);
+    let size = 16;
+    while (size < count * 2) size *= 2;
+    this.#slots = new Uint32Array(size);
+    this.next = new Uint32Array(btf.count + 1);
+    for (const kind of kinds) addNames(btf, btf.ofKind(kind), this.#slots, this.next);
   }
-  return strings[one] === strings[other];
+
+  /** `name`: its bytes, without NUL. */
+  all(name: Uint8Array): number[] {
+    const found: number[] = [];
+    for (let id = this.first(name, 0, name.length); id !== 0; id = this.next[id]) found.push(id);
+    return found;
+  }
+
+  first(bytes: Uint8Array, offset: number, length: number): number {
+    const { words, starts, strings } = this.#btf;
+    const mask = this.#slots.length - 1;
+    let hash = HASH_START;
+    for (let i = offset; i < offset + length; i++) hash = Math.imul(hash ^ bytes[i], HASH_FACTOR);
+    let slot = (hash ^ (hash >>> 15)) & mask;
+    for (let found = this.#slots[slot]; found !== 0; found = this.#slots[slot]) {
+      if (isName(strings, words[starts[found - 1]], bytes, offset, length)) return found;
+      slot = (slot + 1) & mask;
+    }
+    return 0;
+  }
+}
+
+/** Linear probing, compared by bytes; from the last type to the first, so that ids ascend without a tail pointer. */
+function addNames(btf: Btf, ids: Uint32Array, slots: Uint32Array, next: Uint32Array): void {
+  const { words, starts, strings } = btf;
+  const mask = slots.length - 1;
+  for (let nth = ids.length - 1; nth >= 0; nth--) {
+    const id = ids[nth];
+    const offset = words[starts[id - 1]];
+    if (offset === 0) continue;
+    const limit = offset + MAX_NAME_BYTES;
+    let hash = HASH_START;
+    let end = offset;
+    for (let byte = strings[end]; byte !== 0 && end < limit; byte = strings[++end])
+      hash = Math.imul(hash ^ byte, HASH_FACTOR);
+    if (end === limit) throw nameTooLong(btf, id);
+    let slot = (hash ^ (hash >>> 15)) & mask;
+    let found = slots[slot];
+    while (found !== 0 && !isName(strings, words[starts[found - 1]], strings, offset, end - offset)) {
+      slot = (slot + 1) & mask;
+      found = slots[slot];
+    }
+    next[id] = found;
+    slots[slot] = id;
+  }
+}
+
+/** True when the string at `at` is the `length` bytes at `offset` of `bytes`. */
+function isName(strings: Uint8Array, at: number, bytes: Uint8Array, offset: number, length: number): boolean {
+  for (let i = 0; i < length; i++) if (strings[at + i] !== bytes[offset + i]) return false;
+  return strings[at + length] === 0;
+}
+
+function lookFor(btf: Btf, name: Uint8Array, kind: number): number[] {
+  const found: number[] = [];
+  for (const id of btf.ofKind(kind))
+    if (isName(btf.strings, btf.words[btf.starts[id - 1]], name, 0, name.length)) found.push(id);
+  return found;
+}
+
+function nameTooLong(btf: Btf, id: number): CodedError {
+  const offset = btf.header.length + btf.header.types.offset + btf.starts[id - 1] * 4;
+  return new CodedError('btf-strings', `type ${id} has a name of ${MAX_NAME_BYTES} bytes or more`, {
+    section: '.BTF',
+    offset,
+  });
 }
 
 /** Bytes up to the NUL. */
@@ -122,24 +178,20 @@ export function lengthOf(strings: Uint8Array, offset: number): number {
 
 /** Ids of all own types of one kind whose name starts with an ASCII prefix, ascending. */
 export function typesWithPrefix(btf: Btf, kind: number, prefix: string): number[] {
-  return typesWhere(btf, kind, (strings, offset) => {
-    for (let i = 0; i < prefix.length; i++) if (strings[offset + i] !== prefix.charCodeAt(i)) return false;
-    return true;
-  });
+  const { strings, words, starts } = btf;
+  const wanted = Buffer.from(prefix, 'latin1');
+  const ids = btf.ofKind(kind);
+  const found: number[] = [];
+  for (let nth = 0; nth < ids.length; nth++) {
+    const offset = words[starts[ids[nth] - btf.firstId]] - btf.stringBase;
+    let i = 0;
+    while (i < wanted.length && strings[offset + i] === wanted[i]) i++;
+    if (i === wanted.length) found.push(ids[nth]);
+  }
+  return found;
 }
 
 /** Ids of all own types of one kind whose name ends with an ASCII suffix, ascending. */
 export function typesWithSuffix(btf: Btf, kind: number, suffix: string): number[] {
-  return typesWhere(btf, kind, (strings, offset) => {
-    const start = offset + lengthOf(strings, offset) - suffix.length;
-    if (start < offset) return false;
-    for (let i = 0; i < suffix.length; i++) if (strings[start + i] !== suffix.charCodeAt(i)) return false;
-    return true;
-  });
-}
-
-function typesWhere(btf: Btf, kind: number, matches: (strings: Uint8Array, offset: number) => boolean): number[] {
-  const found: number[] = [];
-  for (const id of btf.ofKind(kind)) if (matches(btf.strings, btf.nameOffset(id) - btf.stringBase)) found.push(id);
-  return found;
+  return Array.from(btf.ofKind(kind)).filter(id => btf.name(id).endsWith(suffix));
 }

@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream';
 import { CodedError } from '../errors.js';
 import type { Compressed } from '../report/model.js';
 
@@ -51,7 +52,7 @@ export class Compression {
 }
 
 async function toolSize(name: Compressor, pieces: Pieces): Promise<number | null> {
-  const [{ execa }, { Readable }] = await Promise.all([import('execa'), import('node:stream')]);
+  const { execa } = await import('execa');
   const [program, ...options] = COMPRESSORS[name];
   const child = execa(program, options, {
     input: Readable.from(pieces()),

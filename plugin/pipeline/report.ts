@@ -5,8 +5,7 @@ import type { Compression, Pieces } from '../host/compress.js';
 import { overlay, type Replacement } from '../image/image.js';
 import { attribute, largestTypes, measureKinds } from '../report/measure.js';
 import type { ImageReport, Report, Side } from '../report/model.js';
-import { INVARIANTS } from '../split/prove.js';
-import type { Split } from '../split/split.js';
+import { SPLIT_INVARIANTS, type Split } from '../split/split.js';
 import { TOOL } from '../version.js';
 
 export interface Measured {
@@ -47,7 +46,7 @@ export async function buildReport(measured: Measured): Promise<Report> {
     ...(image === undefined ? {} : { image }),
     ...(measured.carrier === undefined ? {} : { carrier: await measureCarrier(measured.carrier, compression) }),
     compressors: compression.describe(),
-    proved: INVARIANTS,
+    proved: SPLIT_INVARIANTS,
     warnings: measured.warnings,
   };
 }

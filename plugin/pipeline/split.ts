@@ -4,9 +4,9 @@ import { basename, relative, resolve } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { NameIndex } from '../btf/names.js';
 import { type ByteSource, FileSource } from '../bytes/source.js';
-import { carrierArchitecture } from '../carrier/architectures.js';
+import { type CarrierArchitecture, carrierArchitecture } from '../carrier/architectures.js';
 import { buildCarrier } from '../carrier/carrier.js';
-import { readKernelAbi } from '../carrier/kernel-abi.js';
+import { type KernelAbi, readKernelAbi } from '../carrier/kernel-abi.js';
 import { machineName } from '../elf/constants.js';
 import { overwriteSection } from '../elf/overwrite.js';
 import { CodedError } from '../errors.js';
@@ -64,45 +64,43 @@ export async function runSplit(options: SplitOptions): Promise<Report> {
       await stage('looking for what the kernel needs');
       const names = new NameIndex(input.btf);
       // A vmlinux whose roots are given is treated as the BTF in it: its .BTF_ids are not what was asked for.
-      const kernel = options.rootsFile === undefined ? asKernel(input, names) : undefined;
-      const found = kernel === undefined ? undefined : kernelRoots(kernel);
-      const carrier = kernel === undefined ? undefined : prepareCarrier(kernel, options.vermagic);
-      const roots = found?.roots ?? readRoots(options.rootsFile ?? '', input, names);
+      const target = options.rootsFile === undefined ? prepareKernel(input, names, options.vermagic) : undefined;
+      const roots = target?.found.roots ?? readRoots(options.rootsFile ?? '', input, names);
       await stage('splitting and proving');
-      const split = splitBtf(input.btf, names, roots, kernel?.section.size);
+      const split = splitBtf(input.btf, names, roots, target?.kernel.section.size);
 
       const out = OutFolder.open(options.out, Object.values(FILES), input.file);
       try {
         await stage('writing');
         const files = writeParts(out, split);
-        const replacements = kernel === undefined || found === undefined ? [] : writeImage(out, kernel, found, split);
-        const carrierBytes = carrier?.(split);
-        if (carrierBytes !== undefined) files.push(out.write(FILES.carrier, carrierBytes));
+        const replacements = target === undefined ? [] : writeImage(out, target, split);
+        const carrier = target === undefined ? undefined : makeCarrier(target, split);
+        if (carrier !== undefined) files.push(out.write(FILES.carrier, carrier));
         await stage('measuring');
         const described = {
-          kind: kernel === undefined ? ('btf' as const) : ('vmlinux' as const),
+          kind: target === undefined ? ('btf' as const) : ('vmlinux' as const),
           bytes: input.source.size,
           sha256: hashSource(input.source),
         };
         const report = await buildReport({
           btf: input.btf,
           split,
-          warnings: found?.warnings ?? [],
+          warnings: target?.found.warnings ?? [],
           input: {
             file: basename(input.file),
             ...described,
             btfBytes: input.section?.size ?? input.source.size,
-            ...describeKernel(kernel, options.vermagic),
+            ...describeKernel(target),
           },
-          image: kernel === undefined ? undefined : { elf: kernel.elf, replacements },
-          carrier: carrierBytes,
+          image: target === undefined ? undefined : { elf: target.kernel.elf, replacements },
+          carrier,
           compression: new Compression(options.compressors),
         });
         files.push(
           writeText(out, FILES.report, `${JSON.stringify(report, null, 2)}\n`),
           writeText(out, FILES.markdown, renderMarkdown(report)),
         );
-        if (kernel !== undefined) files.push(hashStaged(out, FILES.image));
+        if (target !== undefined) files.push(hashStaged(out, FILES.image));
         const manifest = buildManifest(
           { file: relative(resolve(options.out), resolve(input.file)), ...described },
           input.btf,
@@ -140,25 +138,36 @@ function readRoots(rootsFile: string, input: BtfInput, names: NameIndex): Root[]
   return parseRootsFile(text, rootsFile, input.btf, names);
 }
 
-/** Everything about the carrier that can fail, before anything is written; the result makes its bytes. */
-function prepareCarrier(kernel: KernelInput, vermagic: string | undefined): (split: Split) => Uint8Array {
-  const { elf, symbols, btf, names, file } = kernel;
-  const architecture = carrierArchitecture(elf.header, file);
-  const abi = readKernelAbi(elf, symbols, btf, names, vermagic);
-  return split =>
-    buildCarrier({ header: elf.header, architecture, abi, rest: split.rest, baseSha256: sha256(split.paddedBase) });
+/** A kernel and everything about its split that can fail before anything is written. */
+interface Target {
+  readonly kernel: KernelInput;
+  readonly found: KernelRoots;
+  readonly architecture: CarrierArchitecture;
+  readonly abi: KernelAbi;
 }
 
-function describeKernel(
-  kernel: KernelInput | undefined,
-  vermagic: string | undefined,
-): { architecture?: string; vermagic?: string } {
-  if (kernel === undefined) return {};
+function prepareKernel(input: BtfInput, names: NameIndex, vermagic: string | undefined): Target {
+  const kernel = asKernel(input, names);
+  const { elf, symbols, btf, file } = kernel;
+  return {
+    kernel,
+    found: kernelRoots(kernel),
+    architecture: carrierArchitecture(elf.header, file),
+    abi: readKernelAbi(elf, symbols, btf, names, vermagic),
+  };
+}
+
+function makeCarrier({ kernel, architecture, abi }: Target, split: Split): Uint8Array {
   const { header } = kernel.elf;
-  const abi = readKernelAbi(kernel.elf, kernel.symbols, kernel.btf, kernel.names, vermagic);
+  return buildCarrier({ header, architecture, abi, rest: split.rest, baseSha256: sha256(split.paddedBase) });
+}
+
+function describeKernel(target: Target | undefined): { architecture?: string; vermagic?: string } {
+  if (target === undefined) return {};
+  const { header } = target.kernel.elf;
   return {
     architecture: `${machineName(header.machine)} ${header.class} bit ${header.order}-endian`,
-    vermagic: abi.vermagic.trim(),
+    vermagic: target.abi.vermagic.trim(),
   };
 }
 
@@ -172,7 +181,7 @@ function writeParts(out: OutFolder, split: Split): WrittenFile[] {
 }
 
 /** Patches a copy of the vmlinux and proves, from the copy on disk, that nothing else in it changed. */
-function writeImage(out: OutFolder, kernel: KernelInput, found: KernelRoots, split: Split): Replacement[] {
+function writeImage(out: OutFolder, { kernel, found }: Target, split: Split): Replacement[] {
   const { section: idSection, slots } = found.ids;
   const ids = remapIds(kernel.elf.data(idSection), slots, split.newIds, kernel.elf.header.order);
   const image = out.staged(FILES.image);

@@ -12,7 +12,7 @@ import {
   KIND_TYPEDEF,
   KIND_UNION,
 } from '../btf/kinds.js';
-import { lengthOf, type NameIndex, typesWithPrefix } from '../btf/names.js';
+import { lengthOf, MAX_NAME_BYTES, type NameIndex, typesWithPrefix } from '../btf/names.js';
 
 /** Kinds that libbpf takes as candidates of a CO-RE relocation, by the class within which they are compared. */
 const CORE_CLASS = new Uint8Array(128);
@@ -27,6 +27,7 @@ CORE_CLASS[KIND_ENUM64] = 6;
 const CORE_KINDS = [...CORE_CLASS.keys()].filter(kind => CORE_CLASS[kind] !== 0);
 
 const UNDERSCORE = 0x5f;
+const NEAR_BITS = 6;
 const TRACE_TYPEDEF = 'btf_trace_';
 const TRACE_FUNC = '__bpf_trace_';
 
@@ -57,9 +58,7 @@ export class Companions {
     this.#joinFlavours(btf, names);
     for (const datasec of btf.ofKind(KIND_DATASEC))
       for (let i = btf.start(datasec) + HEAD_WORDS; i < btf.starts[datasec]; i += 3) this.#join(datasec, btf.words[i]);
-    for (const typedef of typesWithPrefix(btf, KIND_TYPEDEF, TRACE_TYPEDEF))
-      for (const func of names.all(TRACE_FUNC + btf.name(typedef).slice(TRACE_TYPEDEF.length), KIND_FUNC))
-        this.#join(typedef, func);
+    this.#joinTracepoints(btf);
   }
 
   /** Joins each type with the next one of its name and class. */
@@ -83,6 +82,18 @@ export class Companions {
       const other = plain !== 0 ? plain : (known.get(key) ?? 0);
       if (other === 0) known.set(key, id);
       else this.#join(id, other);
+    }
+  }
+
+  #joinTracepoints(btf: Btf): void {
+    const typedefs = new Map(
+      typesWithPrefix(btf, KIND_TYPEDEF, TRACE_TYPEDEF).map(id => [btf.name(id).slice(TRACE_TYPEDEF.length), id]),
+    );
+    if (typedefs.size === 0) return;
+    for (const func of typesWithPrefix(btf, KIND_FUNC, TRACE_FUNC)) {
+      // Typedefs of one name are in one ring already.
+      const typedef = typedefs.get(btf.name(func).slice(TRACE_FUNC.length));
+      if (typedef !== undefined) this.#join(typedef, func);
     }
   }
 
@@ -116,15 +127,30 @@ function flavouredTypes(btf: Btf): { id: number; length: number }[] {
   const found: { id: number; length: number }[] = [];
   const separators = findSeparators(btf.strings);
   if (separators.length === 0) return found;
+  const near = blocksBefore(separators, btf.strings.length);
   for (const kind of CORE_KINDS) {
-    for (const id of btf.ofKind(kind)) {
-      const offset = btf.nameOffset(id);
-      if (offset === 0) continue;
+    const ids = btf.ofKind(kind);
+    for (let i = 0; i < ids.length; i++) {
+      const offset = btf.words[btf.starts[ids[i] - 1]];
+      if (offset === 0 || near[offset >>> NEAR_BITS] === 0) continue;
       const separator = lastBelow(separators, offset + lengthOf(btf.strings, offset));
-      if (separator > offset) found.push({ id, length: separator - offset });
+      if (separator > offset) found.push({ id: ids[i], length: separator - offset });
     }
   }
   return found;
+}
+
+/** Marks the blocks of 2^NEAR_BITS bytes in which a name can start that reaches a separator: few names need a look. */
+function blocksBefore(separators: readonly number[], length: number): Uint8Array {
+  const near = new Uint8Array((length >>> NEAR_BITS) + 1);
+  let marked = -1;
+  for (const separator of separators) {
+    const last = separator >>> NEAR_BITS;
+    for (let block = Math.max(marked + 1, last - (MAX_NAME_BYTES >>> NEAR_BITS) - 1, 0); block <= last; block++)
+      near[block] = 1;
+    marked = last;
+  }
+  return near;
 }
 
 /** Offsets of every `___` between two characters that are no underscores, ascending. */

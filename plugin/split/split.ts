@@ -1,10 +1,14 @@
 import type { Btf } from '../btf/btf.js';
 import type { NameIndex } from '../btf/names.js';
+import { CodedError } from '../errors.js';
 import type { Root } from '../roots/root.js';
 import { type Closure, closeOver } from './closure.js';
 import { Companions } from './companions.js';
 import { type Partition, partition, permute } from './partition.js';
-import { prove } from './prove.js';
+import { INVARIANTS, prove } from './prove.js';
+
+/** What splitBtf proves: of the bytes that come out, and of the closure. */
+export const SPLIT_INVARIANTS = [...INVARIANTS, 'half of the roots need no type that all of them do not'] as const;
 
 /** A split that has been proved. */
 export interface Split extends Partition {
@@ -18,12 +22,21 @@ export interface Split extends Partition {
  * undefined. Throws `invariant`.
  */
 export function splitBtf(btf: Btf, names: NameIndex, roots: readonly Root[], paddedTo?: number): Split {
-  const closure = closeOver(btf, new Companions(btf, names), roots);
+  const companions = new Companions(btf, names);
+  const closure = closeOver(btf, companions, roots);
   const newIds = permute(closure);
   const parts = partition(btf, closure, newIds, paddedTo);
   prove(
     { original: btf, base: parts.paddedBase, rest: parts.rest, full: parts.full, newIds, roots: closure.roots },
     'invariant',
   );
+  proveMonotone(btf, companions, roots, closure);
   return { ...parts, closure, newIds };
+}
+
+/** More roots never make a smaller base: half of them need nothing that all of them do not. Throws `invariant`. */
+function proveMonotone(btf: Btf, companions: Companions, roots: readonly Root[], all: Closure): void {
+  const half = closeOver(btf, companions, roots.slice(0, roots.length >> 1)).nearest;
+  const wrong = half.findIndex((root, id) => root !== 0 && all.nearest[id] === 0);
+  if (wrong >= 0) throw new CodedError('invariant', `half of the roots need type ${wrong}, all of them do not`);
 }

@@ -58,7 +58,7 @@ function prepare(): Promise<Split> {
   prepared ??= (async () => {
     const vmlinux = fixture('mips32-malta-be/vmlinux');
     const out = join(folder, 'out');
-    const cli = join(repository, 'build', 'bin', 'vmlinux-btf.js');
+    const cli = join(repository, 'build', 'bin', 'vmlinux-btf.cjs');
     await execa(process.execPath, [cli, 'split', vmlinux, '-o', out, '--sizes', 'none']);
     return { out, unsplit: await bootWith(vmlinux) };
   })();

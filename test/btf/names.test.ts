@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import test, { type ExecutionContext } from 'ava';
 import { Btf } from '../../plugin/btf/btf.js';
 import { KIND_FUNC, KIND_INT, KIND_STRUCT, KIND_TYPEDEF, KIND_UNION } from '../../plugin/btf/kinds.js';
-import { lengthOf, NameIndex, typesWithPrefix, typesWithSuffix } from '../../plugin/btf/names.js';
+import { lengthOf, NameIndex, SELDOM_ASKED, typesWithPrefix, typesWithSuffix } from '../../plugin/btf/names.js';
 import { CodedError } from '../../plugin/errors.js';
 import { BTF_SAMPLES } from '../support/btf-samples.js';
 import { BtfBuilder } from '../support/build-btf.js';
@@ -33,7 +33,9 @@ function agrees(t: ExecutionContext, btf: Btf): void {
     const chain: number[] = [];
     const offset = btf.nameOffset(ids[0]);
     for (let id = index.firstNamed(offset, name.length); id !== 0; id = index.next(id)) chain.push(id);
-    if (chain.join() !== ids.join() || lengthOf(btf.strings, offset) !== name.length) wrong++;
+    chain.sort((a, b) => a - b);
+    const often = ids.filter(id => !SELDOM_ASKED.includes(btf.kind(id)));
+    if (chain.join() !== often.join() || lengthOf(btf.strings, offset) !== name.length) wrong++;
     if (index.all(`${name}\x01`).length > 0) wrong++;
   }
   t.is(wrong, 0);

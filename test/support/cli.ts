@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 import { repository } from './fixtures.js';
 
-export const cliPath = join(repository, 'build', 'bin', 'vmlinux-btf.js');
+export const cliPath = join(repository, 'build', 'bin', 'vmlinux-btf.cjs');
 
 export interface CliRun {
   readonly exitCode: number | undefined;

@@ -24,6 +24,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ['kbuild', 'pipeline'],
   ['commands'],
   ['cli'],
+  ['launch'],
   ['index'],
 ];
 
