@@ -106,11 +106,6 @@ const CATALOGUE = {
     hint: 'pass the vmlinux of the finished build, after resolve_btfids',
   },
   'struct-ops': { exit: 3, what: 'a struct_ops cannot be read', hint: 'pass the vmlinux as the build made it' },
-  'root-missing': {
-    exit: 3,
-    what: 'a type that the kernel needs is not in its BTF',
-    hint: 'check the pahole warnings of the kernel build',
-  },
   'module-layout': {
     exit: 3,
     what: 'struct module cannot be read from the BTF',

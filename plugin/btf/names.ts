@@ -66,11 +66,11 @@ export class NameIndex {
   }
 
   /**
-   * A type whose name is the `length` bytes at a string offset, of the kinds that CO-RE compares and their like (no
+   * A type whose name is the `length` bytes at an offset of `bytes`, of the kinds that CO-RE compares and their like (no
    * FUNC); follow with {@link next} for the others, in any order. 0 when there is none.
    */
-  firstNamed(offset: number, length: number): number {
-    return this.#often.first(this.#btf.strings, offset, length);
+  firstNamed(bytes: Uint8Array, offset: number, length: number): number {
+    return this.#often.first(bytes, offset, length);
   }
 
   /** Another type of the same name; 0 after the last. */

@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { CodedError } from '../errors.js';
 
 /** Random access to bytes: a file is read piece by piece, never whole. */
@@ -62,7 +62,8 @@ export class FileSource implements ByteSource {
   static open(path: string): FileSource {
     let fd: number;
     try {
-      fd = openSync(path, 'r');
+      // Without O_NONBLOCK, opening a named pipe waits for somebody who writes to it.
+      fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
     } catch (error) {
       throw new CodedError(
         'file-unreadable',

@@ -58,7 +58,7 @@ export class Companions {
     this.#joinFlavours(btf, names);
     for (const datasec of btf.ofKind(KIND_DATASEC))
       for (let i = btf.start(datasec) + HEAD_WORDS; i < btf.starts[datasec]; i += 3) this.#join(datasec, btf.words[i]);
-    this.#joinTracepoints(btf);
+    this.#joinTracepoints(btf, names);
   }
 
   /** Joins each type with the next one of its name and class. */
@@ -76,7 +76,7 @@ export class Companions {
     for (const { id, length } of flavouredTypes(btf)) {
       const offset = btf.nameOffset(id);
       const coreClass = CORE_CLASS[btf.kind(id)];
-      let plain = names.firstNamed(offset, length);
+      let plain = names.firstNamed(btf.strings, offset, length);
       while (plain !== 0 && CORE_CLASS[btf.kind(plain)] !== coreClass) plain = names.next(plain);
       const key = `${coreClass} ${btf.string(offset).slice(0, length)}`;
       const other = plain !== 0 ? plain : (known.get(key) ?? 0);
@@ -85,15 +85,17 @@ export class Companions {
     }
   }
 
-  #joinTracepoints(btf: Btf): void {
-    const typedefs = new Map(
-      typesWithPrefix(btf, KIND_TYPEDEF, TRACE_TYPEDEF).map(id => [btf.name(id).slice(TRACE_TYPEDEF.length), id]),
-    );
-    if (typedefs.size === 0) return;
+  #joinTracepoints(btf: Btf, names: NameIndex): void {
+    const wanted = new Uint8Array(MAX_NAME_BYTES);
+    wanted.set(Buffer.from(TRACE_TYPEDEF, 'latin1'));
     for (const func of typesWithPrefix(btf, KIND_FUNC, TRACE_FUNC)) {
+      const start = btf.nameOffset(func) + TRACE_FUNC.length;
+      const end = Math.min(start + lengthOf(btf.strings, start), start + MAX_NAME_BYTES - TRACE_TYPEDEF.length);
+      wanted.set(btf.strings.subarray(start, end), TRACE_TYPEDEF.length);
       // Typedefs of one name are in one ring already.
-      const typedef = typedefs.get(btf.name(func).slice(TRACE_FUNC.length));
-      if (typedef !== undefined) this.#join(typedef, func);
+      let typedef = names.firstNamed(wanted, 0, TRACE_TYPEDEF.length + end - start);
+      while (typedef !== 0 && btf.kind(typedef) !== KIND_TYPEDEF) typedef = names.next(typedef);
+      if (typedef !== 0) this.#join(typedef, func);
     }
   }
 

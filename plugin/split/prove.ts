@@ -133,7 +133,7 @@ function firstDifference(
 }
 
 /** Slots of the comparer's memory: a power of two. */
-const REMEMBERED = 1 << 16;
+const REMEMBERED = 1 << 14;
 
 /** Compares names of the original with names of the split, byte by byte; remembers what it compared of late. */
 class NameComparer {

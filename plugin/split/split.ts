@@ -37,6 +37,7 @@ export function splitBtf(btf: Btf, names: NameIndex, roots: readonly Root[], pad
 /** More roots never make a smaller base: half of them need nothing that all of them do not. Throws `invariant`. */
 function proveMonotone(btf: Btf, companions: Companions, roots: readonly Root[], all: Closure): void {
   const half = closeOver(btf, companions, roots.slice(0, roots.length >> 1)).nearest;
-  const wrong = half.findIndex((root, id) => root !== 0 && all.nearest[id] === 0);
-  if (wrong >= 0) throw new CodedError('invariant', `half of the roots need type ${wrong}, all of them do not`);
+  for (let id = 1; id < half.length; id++)
+    if (half[id] !== 0 && all.nearest[id] === 0)
+      throw new CodedError('invariant', `half of the roots need type ${id}, all of them do not`);
 }

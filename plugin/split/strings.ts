@@ -54,18 +54,26 @@ export class StringPartition {
     this.baseLength = length;
     this.restLength = this.#end - length;
     const blocks = (strings.length >>> BLOCK_BITS) + 1;
-    this.#firstRun = runsByBlock(this.#starts, blocks);
-    this.deltas = this.#findDeltas(blocks);
+    this.#firstRun = new Uint32Array(blocks);
+    this.deltas = new Int32Array(blocks);
+    for (let run = 0; run < count; run++) this.#fillTables(run);
   }
 
-  #findDeltas(blocks: number): Int32Array {
-    const deltas = new Int32Array(blocks);
-    for (let block = 0; block < blocks; block++) deltas[block] = this.move(block << BLOCK_BITS) - (block << BLOCK_BITS);
-    for (let run = 0; run < this.#starts.length; run++) {
-      deltas[this.#starts[run] >>> BLOCK_BITS] = MIXED;
-      deltas[this.#ends[run] >>> BLOCK_BITS] = MIXED;
-    }
-    return deltas;
+  /** A run and the gap behind it: whole blocks at once, those of their ends as mixed. Runs come in ascending order. */
+  #fillTables(run: number): void {
+    const { deltas } = this;
+    const start = this.#starts[run];
+    const end = this.#ends[run];
+    const moved = this.#moved[run];
+    const firstBlock = start >>> BLOCK_BITS;
+    const endBlock = end >>> BLOCK_BITS;
+    const nextBlock = run + 1 < this.#starts.length ? this.#starts[run + 1] >>> BLOCK_BITS : deltas.length;
+    // Of the block in which the run starts, an earlier run may be the first.
+    this.#firstRun.fill(run, start % (1 << BLOCK_BITS) === 0 ? firstBlock : firstBlock + 1, nextBlock + 1);
+    deltas.fill(moved - start, firstBlock + 1, endBlock);
+    deltas.fill(this.baseLength - moved - (end - start), endBlock + 1, nextBlock);
+    deltas[firstBlock] = MIXED;
+    deltas[endBlock] = MIXED;
   }
 
   /** New offset of an old one, in base ++ rest without padding; what is at or above `baseLength` stands in the rest. */
@@ -125,15 +133,4 @@ function stringRuns(strings: Uint8Array, used: Uint32Array): number[] {
     }
   }
   return bounds;
-}
-
-/** Block → last run that starts at or before the block's first byte. The first run starts at 0. */
-function runsByBlock(starts: Uint32Array, blocks: number): Uint32Array {
-  const firstRun = new Uint32Array(blocks);
-  let run = 0;
-  for (let block = 0; block < blocks; block++) {
-    while (run + 1 < starts.length && starts[run + 1] <= block << BLOCK_BITS) run++;
-    firstRun[block] = run;
-  }
-  return firstRun;
 }

@@ -32,7 +32,7 @@ function agrees(t: ExecutionContext, btf: Btf): void {
     if (index.all(name, kind).join() !== ofKind.join() || index.first(name, kind) !== ofKind[0]) wrong++;
     const chain: number[] = [];
     const offset = btf.nameOffset(ids[0]);
-    for (let id = index.firstNamed(offset, name.length); id !== 0; id = index.next(id)) chain.push(id);
+    for (let id = index.firstNamed(btf.strings, offset, name.length); id !== 0; id = index.next(id)) chain.push(id);
     chain.sort((a, b) => a - b);
     const often = ids.filter(id => !SELDOM_ASKED.includes(btf.kind(id)));
     if (chain.join() !== often.join() || lengthOf(btf.strings, offset) !== name.length) wrong++;
@@ -76,7 +76,7 @@ test('a part of a name is found as a name: foo___x as foo', t => {
   const flavour = b.struct('foo___x', 4, []);
   const foo = b.struct('foo', 4, []);
   const btf = Btf.decode(b.build());
-  t.is(new NameIndex(btf).firstNamed(btf.nameOffset(flavour), 3), foo);
+  t.is(new NameIndex(btf).firstNamed(btf.strings, btf.nameOffset(flavour), 3), foo);
 });
 
 test('types are found by the start and the end of their names', t => {

@@ -118,6 +118,9 @@ test.serial('what is no file, not there or forbidden cannot be read', async t =>
   await refused(t, 'a folder', folder, 'file-unreadable');
   await refused(t, 'nothing', join(folder, 'nothing'), 'file-unreadable');
   await refused(t, 'a device', '/dev/null', 'file-unreadable');
+  const pipe = join(folder, 'pipe');
+  execFileSync('mkfifo', [pipe]);
+  await refused(t, 'a named pipe', pipe, 'file-unreadable');
   t.false(existsSync(out));
 });
 
