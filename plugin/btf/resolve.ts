@@ -19,9 +19,12 @@ const TRANSPARENT: ReadonlySet<number> = new Set([
   KIND_TYPE_TAG,
 ]);
 
-/** Follows typedefs and modifiers. 0 (void) at the end of a chain, and for a chain that only leads to itself. */
+/** Longer than any chain that the kernel resolves (MAX_RESOLVE_DEPTH is 32). */
+const MAX_CHAIN = 256;
+
+/** Follows typedefs and modifiers. 0 (void) at the end of a chain, and for one that is too long or leads to itself. */
 export function skipModifiers(btf: Btf, id: number): number {
-  for (let steps = 0; steps <= btf.endId; steps++) {
+  for (let steps = 0; steps < MAX_CHAIN; steps++) {
     if (id === 0 || !TRANSPARENT.has(btf.kind(id))) return id;
     id = btf.sizeOrType(id);
   }

@@ -71,30 +71,32 @@ export class Companions {
   }
 
   #joinFlavours(btf: Btf, names: NameIndex): void {
-    /** Class and essential name → a type of that ring, for essential names that no type bears plainly. */
-    const known = new Map<string, number>();
+    /** Class and essential name → a type of that ring: each is looked for once, however many flavours it has. */
+    const rings = new Map<string, number>();
     for (const { id, length } of flavouredTypes(btf)) {
       const offset = btf.nameOffset(id);
       const coreClass = CORE_CLASS[btf.kind(id)];
-      let plain = names.firstNamed(btf.strings, offset, length);
-      while (plain !== 0 && CORE_CLASS[btf.kind(plain)] !== coreClass) plain = names.next(plain);
       const key = `${coreClass} ${btf.string(offset).slice(0, length)}`;
-      const other = plain !== 0 ? plain : (known.get(key) ?? 0);
-      if (other === 0) known.set(key, id);
-      else this.#join(id, other);
+      let other = rings.get(key) ?? names.firstNamed(btf.strings, offset, length);
+      while (other !== 0 && CORE_CLASS[btf.kind(other)] !== coreClass) other = names.next(other);
+      rings.set(key, other === 0 ? id : other);
+      if (other !== 0) this.#join(id, other);
     }
   }
 
   #joinTracepoints(btf: Btf, names: NameIndex): void {
     const wanted = new Uint8Array(MAX_NAME_BYTES);
     wanted.set(Buffer.from(TRACE_TYPEDEF, 'latin1'));
+    /** First type of a name → its first typedef, or 0. Typedefs of one name are in one ring already. */
+    const typedefs = new Map<number, number>();
     for (const func of typesWithPrefix(btf, KIND_FUNC, TRACE_FUNC)) {
       const start = btf.nameOffset(func) + TRACE_FUNC.length;
       const end = Math.min(start + lengthOf(btf.strings, start), start + MAX_NAME_BYTES - TRACE_TYPEDEF.length);
       wanted.set(btf.strings.subarray(start, end), TRACE_TYPEDEF.length);
-      // Typedefs of one name are in one ring already.
-      let typedef = names.firstNamed(wanted, 0, TRACE_TYPEDEF.length + end - start);
+      const first = names.firstNamed(wanted, 0, TRACE_TYPEDEF.length + end - start);
+      let typedef = typedefs.get(first) ?? first;
       while (typedef !== 0 && btf.kind(typedef) !== KIND_TYPEDEF) typedef = names.next(typedef);
+      typedefs.set(first, typedef);
       if (typedef !== 0) this.#join(typedef, func);
     }
   }

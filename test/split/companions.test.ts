@@ -2,6 +2,7 @@ import test from 'ava';
 import { Btf } from '../../plugin/btf/btf.js';
 import * as kinds from '../../plugin/btf/kinds.js';
 import { NameIndex } from '../../plugin/btf/names.js';
+import { Companions } from '../../plugin/split/companions.js';
 import { splitBtf } from '../../plugin/split/split.js';
 import { BtfBuilder } from '../support/build-btf.js';
 
@@ -142,4 +143,22 @@ test('a flavoured name that is the tail of another is a flavour', t => {
   const foo = b.struct('foo', 4, []);
   const flavour = b.record(kinds.KIND_STRUCT, b.ownString('x_foo___new') + 2, {}, 8);
   t.deepEqual(kept(b, foo), [foo, flavour]);
+});
+
+// Steps in the square of 150,000 would run into ava's time limit.
+test('150,000 flavours, and as many types of another kind with their essential name, take no square of steps', t => {
+  const b = new BtfBuilder();
+  const texts = ['foo', 'foo___x', 'btf_trace_y', '__bpf_trace_y'];
+  const [plain, flavoured, trace, traced] = texts.map(text => b.string(text));
+  const proto = b.funcProto(0, []);
+  for (let i = 0; i < 150_000; i++) {
+    b.record(kinds.KIND_STRUCT, plain, {}, 0);
+    b.record(kinds.KIND_UNION, flavoured, {}, 0);
+    b.record(kinds.KIND_STRUCT, trace, {}, 0);
+    b.record(kinds.KIND_FUNC, traced, {}, proto);
+  }
+  const btf = Btf.decode(b.build());
+  const { next } = new Companions(btf, new NameIndex(btf));
+  t.true(next[2] !== 0 && next[3] !== 0 && next[4] !== 0, 'structs and unions of one name are in rings');
+  t.is(next[5], 0, 'no typedef, no companion');
 });
