@@ -3,13 +3,13 @@ import type { Context } from './commands/context.js';
 import { CodedError, errorToJson, formatError } from './errors.js';
 import { TOOL } from './version.js';
 
-/** Commands are loaded when they run: starting up is most of what a small job costs. */
 const text = { type: 'string', requiresArg: true } as const;
 const outOption = { ...text, alias: 'o', default: 'out', describe: 'folder of the results' } as const;
 const jsonOption = { type: 'boolean', default: false, describe: 'print JSON' } as const;
 const quietOption = { type: 'boolean', default: false, describe: 'print nothing when all is well' } as const;
 const baseOption = { ...text, alias: 'B', describe: 'base BTF (a file with it) of split BTF' } as const;
 
+/** Commands are loaded when they run: starting up is most of what a small job costs. */
 function parser(args: readonly string[], context: Context) {
   return (
     yargs(args)

@@ -21,7 +21,7 @@ import {
   truncateSync,
   writeFileSync,
 } from 'node:fs';
-import { homedir, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { Btf } from '../plugin/btf/btf.js';
@@ -29,10 +29,10 @@ import { kindName } from '../plugin/btf/kinds.js';
 import { NameIndex } from '../plugin/btf/names.js';
 import type { Root } from '../plugin/roots/root.js';
 import { splitBtf } from '../plugin/split/split.js';
+import { cacheFolder } from '../test/support/cache.js';
 
 const root = join(import.meta.dirname, '..', '..');
 const cli = join(root, 'build', 'bin', 'vmlinux-btf.cjs');
-const cache = process.env.VMLINUX_BTF_CACHE ?? join(homedir(), '.cache', 'vmlinux-btf');
 const runs = Number(process.argv[process.argv.indexOf('--runs') + 1] || 11);
 const folder = mkdtempSync(join(tmpdir(), 'vmlinux-btf-bench-'));
 const environment = { ...process.env, PATH: `${process.env.PATH}:/usr/sbin:/sbin` };
@@ -56,7 +56,7 @@ const median = (values: number[]): number => values.sort((a, b) => a - b)[values
 
 function largeBtf(): { name: string; bytes: Uint8Array } {
   const running = '/sys/kernel/btf/vmlinux';
-  const debian = join(cache, 'debian-btf', 'arm64-6.12.btf');
+  const debian = join(cacheFolder, 'debian-btf', 'arm64-6.12.btf');
   for (const [name, path] of [
     ['the running kernel', running],
     ['Debian’s arm64 6.12', debian],

@@ -6,9 +6,8 @@ cd "$(dirname "$0")/.."
 
 source scripts/require.sh
 require_node
-[ -d node_modules ] && [ node_modules/.package-lock.json -nt package-lock.json ] || npm ci --no-fund --no-audit
+require_packages
 npm run --silent build
-
 
 kernel=build/armv7-virt.vmlinux
 node build/scripts/unpack-fixture.js armv7-virt/vmlinux "$kernel"

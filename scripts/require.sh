@@ -22,3 +22,8 @@ require_tools() {
     echo "missing: ${missing[*]} (apt-get install ${missing[*]}); tests that need them will say so" >&2
   fi
 }
+
+# The npm packages of the lock file, unless they are there already.
+require_packages() {
+  [ node_modules/.package-lock.json -nt package-lock.json ] || npm ci --no-fund --no-audit
+}

@@ -11,7 +11,7 @@ require_tools bpftool=bpftool pahole=dwarves readelf=binutils gcc=gcc depmod=kmo
   arm-linux-gnueabihf-objcopy=binutils-arm-linux-gnueabihf
 # The C library that the boot probe is linked with has no program to look for.
 [ -e /usr/mips-linux-gnu/lib/libc.a ] || require_tools mips-libc=libc6-dev-mips-cross
-[ -d node_modules ] && [ node_modules/.package-lock.json -nt package-lock.json ] || npm ci --no-fund --no-audit
+require_packages
 npm run --silent lint
 npm run --silent build
 scripts/debian-btf.sh || echo "without the BTF of Debian's kernels; tests that need it will say so" >&2

@@ -1,12 +1,12 @@
 import { type ByteOrder, fromWords } from '../bytes/endian.js';
 import type { Btf } from './btf.js';
-import { type BtfHeader, encodeHeader, HEADER_BYTES } from './header.js';
+import { type BtfHeader, encodeHeader, layOut } from './header.js';
 
 /** The parts of a BTF that is about to be written. */
 export interface BtfParts {
   readonly order: ByteOrder;
   readonly flags?: number;
-  /** hdr_len in bytes; 24 unless a layout section follows the types. */
+  /** hdr_len in bytes; when left out, 24, or 32 with a layout section. */
   readonly headerLength?: number;
   /** Type section, in host order. */
   readonly words: Uint32Array;
@@ -17,15 +17,8 @@ export interface BtfParts {
 /** Header, types, layout, strings: the order that libbpf asks for. */
 export function encodeBtf(parts: BtfParts): Uint8Array {
   const layout = parts.layout ?? new Uint8Array(0);
-  const typeBytes = parts.words.length * 4;
-  const header: BtfHeader = {
-    order: parts.order,
-    flags: parts.flags ?? 0,
-    length: parts.headerLength ?? HEADER_BYTES,
-    types: { offset: 0, length: typeBytes },
-    layout: layout.length === 0 ? { offset: 0, length: 0 } : { offset: typeBytes, length: layout.length },
-    strings: { offset: typeBytes + layout.length, length: parts.strings.length },
-  };
+  const laidOut = layOut(parts.order, parts.flags ?? 0, parts.words.byteLength, layout.length, parts.strings.length);
+  const header = { ...laidOut, length: parts.headerLength ?? laidOut.length };
   return place(header, parts.words, layout, parts.strings);
 }
 

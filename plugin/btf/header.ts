@@ -25,6 +25,27 @@ export interface BtfHeader {
   readonly layout: BtfSection;
 }
 
+/** The byte order that the first two bytes tell; undefined when they are no BTF magic. */
+export function magicOrder(bytes: Uint8Array): ByteOrder | undefined {
+  if (bytes[0] === 0x9f && bytes[1] === 0xeb) return 'little';
+  return bytes[0] === 0xeb && bytes[1] === 0x9f ? 'big' : undefined;
+}
+
+/**
+ * The header of a BTF that is about to be written: types, layout, strings, the order that libbpf asks for, and a header
+ * no longer than they need. Lengths in bytes.
+ */
+export function layOut(order: ByteOrder, flags: number, types: number, layout: number, strings: number): BtfHeader {
+  return {
+    order,
+    flags,
+    length: layout > 0 ? HEADER_BYTES_LAYOUT : HEADER_BYTES,
+    types: { offset: 0, length: types },
+    layout: { offset: layout > 0 ? types : 0, length: layout },
+    strings: { offset: types + layout, length: strings },
+  };
+}
+
 /**
  * Reads and checks a header by the kernel's rules (btf_parse_hdr, btf_check_sec_info): unknown header bytes are zero;
  * the sections follow each other without gap or overlap and end where the data ends. Throws `btf-header`.
@@ -33,8 +54,7 @@ export function decodeHeader(bytes: Uint8Array): BtfHeader {
   const fail = (detail: string, offset: number): CodedError =>
     new CodedError('btf-header', detail, { section: '.BTF', offset });
   if (bytes.length < HEADER_BYTES) throw fail(`${bytes.length} bytes are too few for a header`, 0);
-  const order: ByteOrder | undefined =
-    bytes[0] === 0x9f && bytes[1] === 0xeb ? 'little' : bytes[0] === 0xeb && bytes[1] === 0x9f ? 'big' : undefined;
+  const order = magicOrder(bytes);
   if (order === undefined) throw fail('no BTF magic', 0);
   const reader = new EndianReader(bytes, order);
   if (reader.u8(2) !== BTF_VERSION) throw fail(`version ${reader.u8(2)}`, 2);

@@ -193,5 +193,12 @@ export function typesWithPrefix(btf: Btf, kind: number, prefix: string): number[
 
 /** Ids of all own types of one kind whose name ends with an ASCII suffix, ascending. */
 export function typesWithSuffix(btf: Btf, kind: number, suffix: string): number[] {
-  return Array.from(btf.ofKind(kind)).filter(id => btf.name(id).endsWith(suffix));
+  const wanted = Buffer.from(suffix, 'latin1');
+  const found: number[] = [];
+  for (const id of btf.ofKind(kind)) {
+    const offset = btf.nameOffset(id) - btf.stringBase;
+    const start = offset + lengthOf(btf.strings, offset) - wanted.length;
+    if (start >= offset && isName(btf.strings, start, wanted, 0, wanted.length)) found.push(id);
+  }
+  return found;
 }

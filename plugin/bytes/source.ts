@@ -14,6 +14,21 @@ export interface ByteSource {
   read(offset: number, length: number): Uint8Array;
 }
 
+/** Bytes that a pass over a file holds at a time. */
+const PIECE_BYTES = 1 << 20;
+
+export interface Piece {
+  /** Of the file, in bytes. */
+  readonly offset: number;
+  readonly bytes: Uint8Array;
+}
+
+/** `length` bytes from `offset` on, in pieces of at most 1 MiB. Throws what `read` throws. */
+export function* pieces(source: ByteSource, offset = 0, length = source.size): Generator<Piece> {
+  for (const end = offset + length; offset < end; offset += PIECE_BYTES)
+    yield { offset, bytes: source.read(offset, Math.min(PIECE_BYTES, end - offset)) };
+}
+
 function checkRange(source: ByteSource, offset: number, length: number): void {
   if (
     !Number.isSafeInteger(offset) ||

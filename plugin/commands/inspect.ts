@@ -1,5 +1,5 @@
 import type { Btf } from '../btf/btf.js';
-import { infoKind, KIND_SHAPES, kindName } from '../btf/kinds.js';
+import { KIND_SHAPES, kindName } from '../btf/kinds.js';
 import { NameIndex } from '../btf/names.js';
 import { readKernelAbi } from '../carrier/kernel-abi.js';
 import { machineName } from '../elf/constants.js';
@@ -83,10 +83,8 @@ function inspectInput(input: BtfInput): Inspection {
 }
 
 function countKinds(btf: Btf): Record<string, number> {
-  const counts = new Uint32Array(KIND_SHAPES.length);
-  for (let i = 0; i < btf.count; i++) counts[infoKind(btf.words[btf.starts[i] + 1])]++;
   return Object.fromEntries(
-    [...counts.entries()].filter(([, count]) => count > 0).map(([kind, count]) => [kindName(kind), count]),
+    KIND_SHAPES.map((_, kind) => [kindName(kind), btf.ofKind(kind).length] as const).filter(([, count]) => count > 0),
   );
 }
 

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import {
   chmodSync,
   closeSync,
@@ -18,6 +17,7 @@ import {
 } from 'node:fs';
 import { basename, join } from 'node:path';
 import { CodedError } from '../errors.js';
+import { sha256 } from './hash.js';
 
 /** Written last and removed first: an out folder without it is no result. */
 export const SPLIT_JSON = 'split.json';
@@ -135,10 +135,6 @@ const unfinished = new Set<OutFolder>();
 /** What an interrupted program calls. */
 export function abandonAll(): void {
   for (const folder of unfinished) folder.abandon();
-}
-
-export function sha256(bytes: Uint8Array): string {
-  return createHash('sha256').update(bytes).digest('hex');
 }
 
 /** True when the name stands for the very file, whatever links lead to it. A link at `path` itself is another file. */

@@ -1,5 +1,5 @@
 import type { ByteOrder } from '../bytes/endian.js';
-import type { ByteSource } from '../bytes/source.js';
+import { type ByteSource, pieces } from '../bytes/source.js';
 import { CodedError } from '../errors.js';
 import type { IdSlot } from '../roots/btf-ids.js';
 
@@ -27,8 +27,6 @@ export function remapIds(
   return copy;
 }
 
-const CHUNK = 1 << 20;
-
 /**
  * Compares two files outside the replaced ranges, in pieces of 1 MiB; throws `code` at the first byte that
  * differs, or when the replaced ranges do not hold the replacement.
@@ -41,11 +39,9 @@ export function proveUntouched(
 ): void {
   if (before.size !== after.size)
     throw new CodedError(code, `the image has ${after.size} bytes, its original ${before.size}`, { file: after.name });
-  for (let offset = 0; offset < before.size; offset += CHUNK) {
-    const length = Math.min(CHUNK, before.size - offset);
-    const expected = before.read(offset, length);
+  for (const { offset, bytes: expected } of pieces(before)) {
     for (const replacement of replacements) overlay(expected, offset, replacement);
-    const got = after.read(offset, length);
+    const got = after.read(offset, expected.length);
     if (Buffer.compare(expected, got) === 0) continue;
     const at = expected.findIndex((byte, i) => byte !== got[i]);
     throw new CodedError(code, 'a byte outside .BTF and .BTF_ids changed', { file: after.name, offset: offset + at });

@@ -1,4 +1,5 @@
 import { Btf } from '../btf/btf.js';
+import { magicOrder } from '../btf/header.js';
 import type { NameIndex } from '../btf/names.js';
 import { FileSource } from '../bytes/source.js';
 import { ET_REL } from '../elf/constants.js';
@@ -82,9 +83,7 @@ function readInput(source: FileSource, base: Btf | undefined, modules: 'allowed'
 }
 
 function looksLikeBtf(source: FileSource): boolean {
-  if (source.size < 4) return false;
-  const magic = source.read(0, 2);
-  return (magic[0] === 0x9f && magic[1] === 0xeb) || (magic[0] === 0xeb && magic[1] === 0x9f);
+  return source.size >= 4 && magicOrder(source.read(0, 2)) !== undefined;
 }
 
 /** What only a linked kernel has. */

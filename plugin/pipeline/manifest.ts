@@ -2,6 +2,7 @@ import type { Btf } from '../btf/btf.js';
 import { kindName } from '../btf/kinds.js';
 import { type ByteOrder, fromWords, toWords } from '../bytes/endian.js';
 import type { WrittenFile } from '../host/out-folder.js';
+import type { InputFile } from '../report/model.js';
 import type { Root } from '../roots/root.js';
 import type { Closure } from '../split/closure.js';
 import { TOOL } from '../version.js';
@@ -10,13 +11,7 @@ import { TOOL } from '../version.js';
 export interface Manifest {
   readonly schemaVersion: 1;
   readonly tool: { readonly name: string; readonly version: string };
-  readonly input: {
-    /** Relative to the out folder. */
-    readonly file: string;
-    readonly kind: 'vmlinux' | 'btf';
-    readonly bytes: number;
-    readonly sha256: string;
-  };
+  readonly input: InputFile;
   readonly closure: 'complete';
   readonly types: { readonly full: number; readonly base: number; readonly rest: number };
   /** Bytes of NULs at the end of the strings of base.btf. */
@@ -47,7 +42,7 @@ export function decodePermutation(bytes: Uint8Array): Uint32Array {
 }
 
 export function buildManifest(
-  input: Manifest['input'],
+  input: InputFile,
   btf: Btf,
   closure: Closure,
   newIds: Uint32Array,

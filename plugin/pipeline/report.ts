@@ -1,5 +1,5 @@
 import type { Btf } from '../btf/btf.js';
-import type { ByteSource } from '../bytes/source.js';
+import { pieces } from '../bytes/source.js';
 import type { ElfFile } from '../elf/file.js';
 import type { Compression, Pieces } from '../host/compress.js';
 import { overlay, type Replacement } from '../image/image.js';
@@ -70,24 +70,13 @@ async function measureImage(
   };
 }
 
-const CHUNK = 1 << 20;
-
-/** The loadable segments in order of load address, with replacements laid over them, in pieces of 1 MiB. */
+/** The loadable segments in order of load address, with replacements laid over them. */
 function loadable(elf: ElfFile, replacements: readonly Replacement[]): Pieces {
-  return function* pieces() {
-    for (const segment of elf.loadSegments()) yield* chunks(elf.source, segment.offset, segment.filesz, replacements);
+  return function* loadablePieces() {
+    for (const segment of elf.loadSegments())
+      for (const { offset, bytes } of pieces(elf.source, segment.offset, segment.filesz)) {
+        for (const replacement of replacements) overlay(bytes, offset, replacement);
+        yield bytes;
+      }
   };
-}
-
-function* chunks(
-  source: ByteSource,
-  from: number,
-  length: number,
-  replacements: readonly Replacement[],
-): Generator<Uint8Array> {
-  for (let done = 0; done < length; done += CHUNK) {
-    const chunk = source.read(from + done, Math.min(CHUNK, length - done));
-    for (const replacement of replacements) overlay(chunk, from + done, replacement);
-    yield chunk;
-  }
 }

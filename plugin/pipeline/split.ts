@@ -1,9 +1,8 @@
-import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { basename, relative, resolve } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { NameIndex } from '../btf/names.js';
-import { type ByteSource, FileSource } from '../bytes/source.js';
+import { FileSource } from '../bytes/source.js';
 import { type CarrierArchitecture, carrierArchitecture } from '../carrier/architectures.js';
 import { buildCarrier } from '../carrier/carrier.js';
 import { type KernelAbi, readKernelAbi } from '../carrier/kernel-abi.js';
@@ -11,7 +10,8 @@ import { machineName } from '../elf/constants.js';
 import { overwriteSection } from '../elf/overwrite.js';
 import { CodedError } from '../errors.js';
 import { Compression, type Compressor } from '../host/compress.js';
-import { OutFolder, SPLIT_JSON, sha256, type WrittenFile } from '../host/out-folder.js';
+import { hashSource, sha256 } from '../host/hash.js';
+import { OutFolder, SPLIT_JSON, type WrittenFile } from '../host/out-folder.js';
 import { proveUntouched, type Replacement, remapIds } from '../image/image.js';
 import type { Report } from '../report/model.js';
 import { renderMarkdown } from '../report/render/markdown.js';
@@ -213,14 +213,4 @@ function hashStaged(out: OutFolder, name: string): WrittenFile {
   } finally {
     source.close();
   }
-}
-
-const CHUNK = 1 << 20;
-
-/** SHA-256 of a whole file, read in pieces of 1 MiB. */
-export function hashSource(source: ByteSource): string {
-  const hash = createHash('sha256');
-  for (let offset = 0; offset < source.size; offset += CHUNK)
-    hash.update(source.read(offset, Math.min(CHUNK, source.size - offset)));
-  return hash.digest('hex');
 }

@@ -7,7 +7,7 @@ import { FileSource } from '../bytes/source.js';
 import { readModinfo } from '../carrier/modinfo.js';
 import { ElfFile } from '../elf/file.js';
 import { CodedError } from '../errors.js';
-import { sha256 } from '../host/out-folder.js';
+import { hashSource, sha256 } from '../host/hash.js';
 import { proveUntouched, remapIds } from '../image/image.js';
 import type { Root } from '../roots/root.js';
 import { closeOver } from '../split/closure.js';
@@ -17,7 +17,7 @@ import { asKernel, type BtfInput, withInput } from './input.js';
 import { decodePermutation, type Manifest } from './manifest.js';
 import { readManifest } from './out.js';
 import { kernelRoots } from './roots.js';
-import { FILES, hashSource } from './split.js';
+import { FILES } from './split.js';
 
 export interface Verified {
   readonly original: string;

@@ -16,13 +16,12 @@ export function measureKinds(btf: Btf, closure: Closure): KindRow[] {
 }
 
 function measureKind(btf: Btf, closure: Closure, kind: number): KindRow {
-  const { starts } = btf;
   const ids = btf.ofKind(kind);
   const base = { types: 0, bytes: 0 };
   const full = { types: ids.length, bytes: 0 };
   for (let i = 0; i < ids.length; i++) {
     const id = ids[i];
-    const bytes = (starts[id] - starts[id - 1]) * 4;
+    const bytes = btf.recordBytes(id);
     full.bytes += bytes;
     if (closure.nearest[id] === 0) continue;
     base.types++;
@@ -46,7 +45,7 @@ export function attribute(btf: Btf, closure: Closure, sizes: Partition['sizes'])
     const row = rows[reasonOfRoot[closure.nearest[id] - 1]];
     const end = btf.starts[id];
     row.types++;
-    row.typeBytes += (end - btf.starts[id - 1]) * 4;
+    row.typeBytes += btf.recordBytes(id);
     for (let i = btf.starts[id - 1]; i < end; i++) {
       const word = btf.words[i];
       if (btf.roles[i] === ROLE_STRING && counted[word] === 0)
@@ -87,12 +86,11 @@ function countString(strings: Uint8Array, offset: number, counted: Uint8Array): 
 
 /** The types with the largest records, largest first; equal ones by id. */
 export function largestTypes(btf: Btf, closure: Closure): TypeRow[] {
-  const { starts, count } = btf;
   const top: { id: number; bytes: number }[] = [];
   let threshold = 0;
-  for (let id = 1; id <= count; id++) {
-    const words = starts[id] - starts[id - 1];
-    if (words > threshold) threshold = insertLargest(top, id, words * 4);
+  for (let id = 1; id <= btf.count; id++) {
+    const bytes = btf.recordBytes(id);
+    if (bytes > threshold) threshold = insertLargest(top, id, bytes);
   }
   return top.map(({ id, bytes }) => ({
     id,
@@ -103,12 +101,12 @@ export function largestTypes(btf: Btf, closure: Closure): TypeRow[] {
   }));
 }
 
-/** Puts a type in its place among the largest; returns how many words a later one must exceed to be one of them. */
+/** Puts a type in its place among the largest; returns how many bytes a later one must exceed to be one of them. */
 function insertLargest(top: { id: number; bytes: number }[], id: number, bytes: number): number {
   let at = top.length;
   while (at > 0 && top[at - 1].bytes < bytes) at--;
   top.splice(at, 0, { id, bytes });
   if (top.length < LARGEST) return 0;
   top.length = LARGEST;
-  return top[LARGEST - 1].bytes / 4;
+  return top[LARGEST - 1].bytes;
 }

@@ -1,16 +1,20 @@
 import type { Reason } from '../roots/root.js';
 import type { PartSize } from '../split/partition.js';
 
+/** What was split. */
+export interface InputFile {
+  /** The name without its folder; in split.json, the way from the out folder. */
+  readonly file: string;
+  readonly kind: 'vmlinux' | 'btf';
+  readonly bytes: number;
+  readonly sha256: string;
+}
+
 /** Everything measured of one split, once. Renderers take it and nothing else. All sizes are bytes. */
 export interface Report {
   readonly schemaVersion: 1;
   readonly tool: { readonly name: string; readonly version: string };
-  readonly input: {
-    /** File name without its folder. */
-    readonly file: string;
-    readonly kind: 'vmlinux' | 'btf';
-    readonly bytes: number;
-    readonly sha256: string;
+  readonly input: InputFile & {
     /** Of its BTF; more than `full.bytes` where it holds names that no type uses, less where names share their ends. */
     readonly btfBytes: number;
     /** Absent for bare BTF. */

@@ -1,5 +1,5 @@
 import type { Btf } from '../btf/btf.js';
-import { encodeHeader, HEADER_BYTES, HEADER_BYTES_LAYOUT } from '../btf/header.js';
+import { type BtfHeader, encodeHeader, layOut } from '../btf/header.js';
 import { ROLE_STRING, ROLE_TYPE } from '../btf/kinds.js';
 import { hostOrder } from '../bytes/endian.js';
 import { CodedError } from '../errors.js';
@@ -140,37 +140,34 @@ interface Part {
   readonly strings: Uint8Array;
 }
 
-/** What the parts of a split have in common: byte order, header, and the section that describes kinds. */
+/** What the parts of a split have in common: byte order, flags, and the section that describes kinds. */
 class Frame {
   readonly #btf: Btf;
-  readonly #headerLength: number;
 
   constructor(btf: Btf) {
     this.#btf = btf;
-    this.#headerLength = btf.layout.length > 0 ? HEADER_BYTES_LAYOUT : HEADER_BYTES;
+  }
+
+  #layOut(words: number, strings: number): BtfHeader {
+    const { order, header, layout } = this.#btf;
+    return layOut(order, header.flags, words * 4, layout.length, strings);
   }
 
   bytes(words: number, strings: number): number {
-    return this.#headerLength + words * 4 + this.#btf.layout.length + strings;
+    const header = this.#layOut(words, strings);
+    return header.length + header.strings.offset + strings;
   }
 
-  /** Header, types, layout, strings: the order that libbpf asks for. Types and strings are zeros. */
+  /** Header and description of kinds; types and strings are zeros. */
   part(words: number, strings: number): Part {
-    const { order, layout, header } = this.#btf;
+    const header = this.#layOut(words, strings);
     const bytes = new Uint8Array(this.bytes(words, strings));
-    const layoutAt = words * 4;
-    const stringsAt = layoutAt + layout.length;
-    const sections = {
-      types: { offset: 0, length: layoutAt },
-      layout: { offset: layout.length > 0 ? layoutAt : 0, length: layout.length },
-      strings: { offset: stringsAt, length: strings },
-    };
-    bytes.set(encodeHeader({ order, flags: header.flags, length: this.#headerLength, ...sections }));
-    bytes.set(layout, this.#headerLength + layoutAt);
+    bytes.set(encodeHeader(header));
+    bytes.set(this.#btf.layout, header.length + header.layout.offset);
     return {
       bytes,
-      words: new Uint32Array(bytes.buffer, this.#headerLength, words),
-      strings: bytes.subarray(this.#headerLength + stringsAt),
+      words: new Uint32Array(bytes.buffer, header.length, words),
+      strings: bytes.subarray(header.length + header.strings.offset),
     };
   }
 
