@@ -105,7 +105,7 @@ function print(text: string, encoding: BufferEncoding = 'utf8'): Promise<void> {
 
 /** One line on stderr that tells what is being done, once it has taken a second, and only for a person. */
 function progressLine(): { onStage: (stage: string) => void; clear: () => void } {
-  const started = performance.now();
+  const started = Date.now();
   let shown = false;
   let stage = '';
   const show = (): void => {
@@ -116,7 +116,7 @@ function progressLine(): { onStage: (stage: string) => void; clear: () => void }
   return {
     onStage: next => {
       stage = next;
-      if (timer !== undefined && performance.now() - started > 1000) show();
+      if (timer !== undefined && Date.now() - started > 1000) show();
     },
     clear: () => {
       clearInterval(timer);

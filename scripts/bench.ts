@@ -23,6 +23,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { parseArgs } from 'node:util';
 import { execa } from 'execa';
 import { Btf } from '../plugin/btf/btf.js';
 import { kindName } from '../plugin/btf/kinds.js';
@@ -33,7 +34,8 @@ import { cacheFolder } from '../test/support/cache.js';
 
 const root = join(import.meta.dirname, '..', '..');
 const cli = join(root, 'build', 'bin', 'vmlinux-btf.cjs');
-const runs = Number(process.argv[process.argv.indexOf('--runs') + 1] || 11);
+const runs = Number(parseArgs({ options: { runs: { type: 'string', default: '11' } } }).values.runs);
+if (!(runs >= 1)) throw new Error('--runs takes a number from 1 on');
 const folder = mkdtempSync(join(tmpdir(), 'vmlinux-btf-bench-'));
 const environment = { ...process.env, PATH: `${process.env.PATH}:/usr/sbin:/sbin` };
 

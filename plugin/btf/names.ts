@@ -155,9 +155,11 @@ function isName(strings: Uint8Array, at: number, bytes: Uint8Array, offset: numb
 }
 
 function lookFor(btf: Btf, name: Uint8Array, kind: number): number[] {
+  const { strings, words, starts } = btf;
+  const ids = btf.ofKind(kind);
   const found: number[] = [];
-  for (const id of btf.ofKind(kind))
-    if (isName(btf.strings, btf.words[btf.starts[id - 1]], name, 0, name.length)) found.push(id);
+  for (let nth = 0; nth < ids.length; nth++)
+    if (isName(strings, words[starts[ids[nth] - 1]], name, 0, name.length)) found.push(ids[nth]);
   return found;
 }
 

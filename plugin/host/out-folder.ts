@@ -13,6 +13,7 @@ import {
   rmdirSync,
   rmSync,
   statSync,
+  unlinkSync,
   writeSync,
 } from 'node:fs';
 import { basename, join } from 'node:path';
@@ -108,7 +109,7 @@ export class OutFolder {
    */
   commit(all: readonly string[]): void {
     attempt(this.path, () => {
-      for (const name of [SPLIT_JSON, ...all]) rmSync(join(this.path, name), { force: true });
+      for (const name of [SPLIT_JSON, ...all]) removeFile(join(this.path, name));
       for (const name of this.#names.filter(name => name !== SPLIT_JSON))
         renameSync(this.staged(name), join(this.path, name));
       if (this.#names.includes(SPLIT_JSON)) renameSync(this.staged(SPLIT_JSON), join(this.path, SPLIT_JSON));
@@ -142,6 +143,15 @@ function isSameFile(path: string, input: string): boolean {
   const there = lstatSync(path, { bigint: true, throwIfNoEntry: false });
   const given = statSync(input, { bigint: true, throwIfNoEntry: false });
   return there !== undefined && there.dev === given?.dev && there.ino === given.ino;
+}
+
+/** rmSync with `force` does the same, and loads a good deal of Node to do it. */
+function removeFile(path: string): void {
+  try {
+    unlinkSync(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+  }
 }
 
 /** A staging folder of a process that is gone. */

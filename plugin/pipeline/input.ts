@@ -17,6 +17,8 @@ export interface BtfInput {
   readonly file: string;
   readonly source: FileSource;
   readonly btf: Btf;
+  /** The whole file, where it is bare BTF and so was read at once. */
+  readonly raw: Uint8Array | undefined;
   /** Undefined for bare BTF. */
   readonly elf: ElfFile | undefined;
   readonly section: ElfSection | undefined;
@@ -52,11 +54,13 @@ function readInput(source: FileSource, base: Btf | undefined, modules: 'allowed'
   if (!ElfFile.isElf(source)) {
     if (!looksLikeBtf(source)) throw new CodedError('elf-not', 'neither ELF nor BTF magic', { file, offset: 0 });
     if (source.size > MAX_RAW_BTF) throw new CodedError('btf-limit', `${source.size} bytes`, { file });
+    const raw = source.read(0, source.size);
     return {
       kind: 'btf',
       file,
       source,
-      btf: Btf.decode(source.read(0, source.size), base),
+      btf: Btf.decode(raw, base),
+      raw,
       elf: undefined,
       section: undefined,
     };
@@ -79,7 +83,7 @@ function readInput(source: FileSource, base: Btf | undefined, modules: 'allowed'
       offset: 0,
     });
   }
-  return { kind: elf.header.type === ET_REL ? 'module' : 'vmlinux', file, source, btf, elf, section };
+  return { kind: elf.header.type === ET_REL ? 'module' : 'vmlinux', file, source, btf, raw: undefined, elf, section };
 }
 
 function looksLikeBtf(source: FileSource): boolean {

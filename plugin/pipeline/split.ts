@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs';
 import { basename, relative, resolve } from 'node:path';
-import { setImmediate } from 'node:timers/promises';
 import { NameIndex } from '../btf/names.js';
 import { FileSource } from '../bytes/source.js';
 import { type CarrierArchitecture, carrierArchitecture } from '../carrier/architectures.js';
@@ -59,7 +58,7 @@ export async function runSplit(options: SplitOptions): Promise<Report> {
       const stage = async (what: string): Promise<void> => {
         options.onStage?.(what);
         // A turn of the event loop, so that a signal is heard: everything between two stages is one piece.
-        await setImmediate();
+        await new Promise(setImmediate);
       };
       await stage('looking for what the kernel needs');
       const names = new NameIndex(input.btf);
@@ -80,7 +79,7 @@ export async function runSplit(options: SplitOptions): Promise<Report> {
         const described = {
           kind: target === undefined ? ('btf' as const) : ('vmlinux' as const),
           bytes: input.source.size,
-          sha256: hashSource(input.source),
+          sha256: input.raw === undefined ? hashSource(input.source) : sha256(input.raw),
         };
         const report = await buildReport({
           btf: input.btf,

@@ -1,5 +1,5 @@
 import type { Btf } from '../btf/btf.js';
-import { KIND_SHAPES, kindName, ROLE_STRING } from '../btf/kinds.js';
+import { infoKind, KIND_SHAPES, kindName, ROLE_STRING } from '../btf/kinds.js';
 import { CodedError } from '../errors.js';
 import { REASONS } from '../roots/root.js';
 import type { Closure } from '../split/closure.js';
@@ -10,24 +10,42 @@ const LARGEST = 20;
 
 /** Types and record bytes by kind, of all kinds that occur. Strings are not counted here: kinds share them. */
 export function measureKinds(btf: Btf, closure: Closure): KindRow[] {
-  return KIND_SHAPES.map((_, kind) => measureKind(btf, closure, kind))
+  const { words, starts, count } = btf;
+  const { nearest } = closure;
+  const full = new KindTotals();
+  const base = new KindTotals();
+  for (let i = 0; i < count; i++) {
+    const start = starts[i];
+    const kind = infoKind(words[start + 1]);
+    const length = starts[i + 1] - start;
+    full.types[kind]++;
+    full.words[kind] += length;
+    if (nearest[i + 1] === 0) continue;
+    base.types[kind]++;
+    base.words[kind] += length;
+  }
+  return KIND_SHAPES.map((_, kind) => ({
+    kind: kindName(kind),
+    full: full.of(kind),
+    base: base.of(kind),
+    rest: full.without(base, kind),
+  }))
     .filter(row => row.full.types > 0)
     .sort((a, b) => b.full.bytes - a.full.bytes);
 }
 
-function measureKind(btf: Btf, closure: Closure, kind: number): KindRow {
-  const ids = btf.ofKind(kind);
-  const base = { types: 0, bytes: 0 };
-  const full = { types: ids.length, bytes: 0 };
-  for (let i = 0; i < ids.length; i++) {
-    const id = ids[i];
-    const bytes = btf.recordBytes(id);
-    full.bytes += bytes;
-    if (closure.nearest[id] === 0) continue;
-    base.types++;
-    base.bytes += bytes;
+/** Types and words of their records, by kind. */
+class KindTotals {
+  readonly types = new Uint32Array(KIND_SHAPES.length);
+  readonly words = new Uint32Array(KIND_SHAPES.length);
+
+  of(kind: number): KindRow['full'] {
+    return { types: this.types[kind], bytes: this.words[kind] * 4 };
   }
-  return { kind: kindName(kind), full, base, rest: { types: full.types - base.types, bytes: full.bytes - base.bytes } };
+
+  without(part: KindTotals, kind: number): KindRow['full'] {
+    return { types: this.types[kind] - part.types[kind], bytes: (this.words[kind] - part.words[kind]) * 4 };
+  }
 }
 
 /**
@@ -40,17 +58,16 @@ export function attribute(btf: Btf, closure: Closure, sizes: Partition['sizes'])
   const reasonOfRoot = closure.roots.map(root => REASONS.indexOf(root.reason));
   const counted = new Uint8Array(btf.strings.length);
   counted[0] = 1;
-  for (let id = 1; id <= btf.count; id++) {
-    if (closure.nearest[id] === 0) continue;
-    const row = rows[reasonOfRoot[closure.nearest[id] - 1]];
-    const end = btf.starts[id];
+  const { words, roles, starts, strings, count } = btf;
+  const { nearest } = closure;
+  for (let id = 1; id <= count; id++) {
+    if (nearest[id] === 0) continue;
+    const row = rows[reasonOfRoot[nearest[id] - 1]];
+    const end = starts[id];
     row.types++;
-    row.typeBytes += btf.recordBytes(id);
-    for (let i = btf.starts[id - 1]; i < end; i++) {
-      const word = btf.words[i];
-      if (btf.roles[i] === ROLE_STRING && counted[word] === 0)
-        row.stringBytes += countString(btf.strings, word, counted);
-    }
+    row.typeBytes += (end - starts[id - 1]) * 4;
+    for (let i = starts[id - 1]; i < end; i++)
+      if (roles[i] === ROLE_STRING && counted[words[i]] === 0) row.stringBytes += countString(strings, words[i], counted);
   }
   const { rest, full, base } = sizes;
   const all: ReasonRow[] = rows
@@ -78,18 +95,18 @@ export function attribute(btf: Btf, closure: Closure, sizes: Partition['sizes'])
 function countString(strings: Uint8Array, offset: number, counted: Uint8Array): number {
   let start = offset;
   while (strings[start - 1] !== 0 && counted[start - 1] === 0) start--;
-  let end = offset;
-  while (strings[end] !== 0) end++;
-  counted.fill(1, start, end + 1);
-  return end + 1 - start;
+  const end = strings.indexOf(0, offset) + 1;
+  counted.fill(1, start, end);
+  return end - start;
 }
 
 /** The types with the largest records, largest first; equal ones by id. */
 export function largestTypes(btf: Btf, closure: Closure): TypeRow[] {
+  const { starts, count } = btf;
   const top: { id: number; bytes: number }[] = [];
   let threshold = 0;
-  for (let id = 1; id <= btf.count; id++) {
-    const bytes = btf.recordBytes(id);
+  for (let id = 1; id <= count; id++) {
+    const bytes = (starts[id] - starts[id - 1]) * 4;
     if (bytes > threshold) threshold = insertLargest(top, id, bytes);
   }
   return top.map(({ id, bytes }) => ({

@@ -11,6 +11,8 @@ export interface Closure {
   readonly nearest: Uint32Array;
   /** The type from which this one was first reached, on a shortest way; 0 for a root. */
   readonly parent: Uint32Array;
+  /** The needed types in the order in which they were reached. */
+  readonly order: Uint32Array;
   /** Number of needed types, and the 32-bit words of their records. */
   readonly types: number;
   readonly words: number;
@@ -42,7 +44,7 @@ export function closeOver(btf: Btf, companions: Companions, roots: readonly Root
   }
   let words = 0;
   for (let i = 0; i < types; i++) words += btf.starts[queue[i]] - btf.starts[queue[i] - 1];
-  return { roots: taken, nearest, parent, types, words };
+  return { roots: taken, nearest, parent, order: queue.subarray(0, types), types, words };
 }
 
 /** Follows references and companions from the first `length` types of the queue on; returns its new length. */

@@ -36,8 +36,8 @@ export function splitBtf(btf: Btf, names: NameIndex, roots: readonly Root[], pad
 
 /** More roots never make a smaller base: half of them need nothing that all of them do not. Throws `invariant`. */
 function proveMonotone(btf: Btf, companions: Companions, roots: readonly Root[], all: Closure): void {
-  const half = closeOver(btf, companions, roots.slice(0, roots.length >> 1)).nearest;
-  for (let id = 1; id < half.length; id++)
-    if (half[id] !== 0 && all.nearest[id] === 0)
+  const half = closeOver(btf, companions, roots.slice(0, roots.length >> 1));
+  for (const id of half.order)
+    if (all.nearest[id] === 0)
       throw new CodedError('invariant', `half of the roots need type ${id}, all of them do not`);
 }
