@@ -29,6 +29,7 @@ await build({
   entryPoints: [join(root, 'plugin', 'cli.js')],
   outfile: join(outdir, 'cli.cjs'),
   define: { 'import.meta.url': 'bundleUrl' },
+  alias: { assert: join(import.meta.dirname, 'lazy-assert.js') },
 });
 await build({
   ...options,

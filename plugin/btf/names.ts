@@ -54,7 +54,7 @@ export class NameIndex {
     if (bytes.length === 0) return [];
     if (kind === undefined) return [...this.#often.all(bytes), ...this.#seldomAsked().all(bytes)].sort((a, b) => a - b);
     if (!SELDOM_ASKED.includes(kind)) return this.#often.all(bytes).filter(id => this.#btf.kind(id) === kind);
-    if (this.#seldom === undefined && ++this.#asked <= LOOKED_FOR_SINGLY) return lookFor(this.#btf, bytes, kind);
+    if (this.#seldom === undefined && ++this.#asked <= LOOKED_FOR_SINGLY) return typesWithPrefix(this.#btf, kind, `${name}\0`);
     return this.#seldomAsked()
       .all(bytes)
       .filter(id => this.#btf.kind(id) === kind);
@@ -154,15 +154,6 @@ function isName(strings: Uint8Array, at: number, bytes: Uint8Array, offset: numb
   return strings[at + length] === 0;
 }
 
-function lookFor(btf: Btf, name: Uint8Array, kind: number): number[] {
-  const { strings, words, starts } = btf;
-  const ids = btf.ofKind(kind);
-  const found: number[] = [];
-  for (let nth = 0; nth < ids.length; nth++)
-    if (isName(strings, words[starts[ids[nth] - 1]], name, 0, name.length)) found.push(ids[nth]);
-  return found;
-}
-
 function nameTooLong(btf: Btf, id: number): CodedError {
   const offset = btf.header.length + btf.header.types.offset + btf.starts[id - 1] * 4;
   return new CodedError('btf-strings', `type ${id} has a name of ${MAX_NAME_BYTES} bytes or more`, {
@@ -178,7 +169,7 @@ export function lengthOf(strings: Uint8Array, offset: number): number {
   return end - offset;
 }
 
-/** Ids of all own types of one kind whose name starts with an ASCII prefix, ascending. */
+/** Ids of all own types of one kind whose name starts with a prefix, ascending; it may end with the NUL. */
 export function typesWithPrefix(btf: Btf, kind: number, prefix: string): number[] {
   const { strings, words, starts } = btf;
   const wanted = Buffer.from(prefix, 'latin1');

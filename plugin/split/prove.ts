@@ -88,9 +88,10 @@ function checkPermutation(original: Btf, newIds: Uint32Array, baseCount: number,
   if (baseCount + restCount !== original.count)
     fail(`${baseCount} + ${restCount} types were made of ${original.count}`);
   // Both sides count up by one, so each new id is met exactly once.
+  const { count } = original;
   let base = 0;
   let rest = baseCount;
-  for (let id = 1; id <= original.count; id++) {
+  for (let id = 1; id <= count; id++) {
     const expected = newIds[id] <= baseCount ? ++base : ++rest;
     if (newIds[id] !== expected) fail(`type ${id} became ${newIds[id]} where ${expected} was due`);
   }
@@ -119,6 +120,7 @@ function firstDifference(
   copies: Uint32Array,
 ): number {
   const { words, roles } = original;
+  const { lastWas, lastIs } = names;
   let at = 0;
   for (let run = 0; run < runs.length; run += 2) {
     const end = runs[run + 1];
@@ -126,23 +128,29 @@ function firstDifference(
       const role = roles[i];
       const was = words[i];
       const is = copies[at];
-      if (role === ROLE_TYPE ? newIds[was] !== is : role === ROLE_STRING ? !names.same(was, is) : was !== is) return i;
+      if (role === ROLE_STRING) {
+        const slot = (was ^ (was >>> 16)) & REMEMBERED_MASK;
+        if ((lastWas[slot] !== was || lastIs[slot] !== is) && !names.same(slot, was, is)) return i;
+      } else if ((role === ROLE_TYPE ? newIds[was] : was) !== is) return i;
     }
   }
   return at === copies.length ? -1 : words.length;
 }
 
-/** Slots of the comparer's memory: a power of two. */
-const REMEMBERED = 1 << 14;
+/** Slots of the comparer's memory, less one: a power of two, less one. */
+const REMEMBERED_MASK = (1 << 14) - 1;
 
-/** Compares names of the original with names of the split, byte by byte; remembers what it compared of late. */
+/**
+ * Compares names of the original with names of the split, byte by byte, and remembers which it compared of late. Who has
+ * many looks into that memory first: most names of a kernel (of members, of parameters) come again and again.
+ */
 class NameComparer {
   readonly #original: Uint8Array;
   readonly #rest: Btf;
   readonly #base: Btf;
-  /** Pairs of offsets that were found to be the same; offset 0 is the empty name on both sides. */
-  readonly #was = new Uint32Array(REMEMBERED);
-  readonly #is = new Uint32Array(REMEMBERED);
+  /** Slot → a pair of offsets that were found to be the same; offset 0 is the empty name on both sides. */
+  readonly lastWas = new Uint32Array(REMEMBERED_MASK + 1);
+  readonly lastIs = new Uint32Array(REMEMBERED_MASK + 1);
 
   constructor(original: Btf, rest: Btf) {
     this.#original = original.strings;
@@ -150,9 +158,7 @@ class NameComparer {
     this.#base = rest.base ?? rest;
   }
 
-  same(was: number, is: number): boolean {
-    const slot = (was ^ (was >>> 16)) & (REMEMBERED - 1);
-    if (this.#was[slot] === was && this.#is[slot] === is) return true;
+  same(slot: number, was: number, is: number): boolean {
     const side = is < this.#rest.stringBase ? this.#base : this.#rest;
     const strings = this.#original;
     const other = side.strings;
@@ -163,8 +169,8 @@ class NameComparer {
       to++;
     }
     if (strings[from] !== other[to]) return false;
-    this.#was[slot] = was;
-    this.#is[slot] = is;
+    this.lastWas[slot] = was;
+    this.lastIs[slot] = is;
     return true;
   }
 }
