@@ -54,7 +54,8 @@ export class NameIndex {
     if (bytes.length === 0) return [];
     if (kind === undefined) return [...this.#often.all(bytes), ...this.#seldomAsked().all(bytes)].sort((a, b) => a - b);
     if (!SELDOM_ASKED.includes(kind)) return this.#often.all(bytes).filter(id => this.#btf.kind(id) === kind);
-    if (this.#seldom === undefined && ++this.#asked <= LOOKED_FOR_SINGLY) return typesWithPrefix(this.#btf, kind, `${name}\0`);
+    if (this.#seldom === undefined && ++this.#asked <= LOOKED_FOR_SINGLY)
+      return typesWithPrefix(this.#btf, kind, `${name}\0`);
     return this.#seldomAsked()
       .all(bytes)
       .filter(id => this.#btf.kind(id) === kind);

@@ -67,7 +67,8 @@ export function attribute(btf: Btf, closure: Closure, sizes: Partition['sizes'])
     row.types++;
     row.typeBytes += (end - starts[id - 1]) * 4;
     for (let i = starts[id - 1]; i < end; i++)
-      if (roles[i] === ROLE_STRING && counted[words[i]] === 0) row.stringBytes += countString(strings, words[i], counted);
+      if (roles[i] === ROLE_STRING && counted[words[i]] === 0)
+        row.stringBytes += countString(strings, words[i], counted);
   }
   const { rest, full, base } = sizes;
   const all: ReasonRow[] = rows

@@ -48,7 +48,7 @@ export interface PartSize {
  */
 export function partition(btf: Btf, closure: Closure, newIds: Uint32Array, paddedTo?: number): Partition {
   const runs = sideRuns(btf, newIds, closure.types);
-  const strings = new StringPartition(btf, runs.base);
+  const strings = new StringPartition(btf, runs);
   const { baseLength, restLength } = strings;
   const baseWords = closure.words;
   const restWords = btf.words.length - baseWords;
@@ -58,8 +58,7 @@ export function partition(btf: Btf, closure: Closure, newIds: Uint32Array, padde
     throw new CodedError('btf-limit', `the base is ${-padding} bytes larger than its section`, { section: '.BTF' });
 
   const full = frame.part(baseWords + restWords, baseLength + restLength);
-  copyRuns(btf, runs.base, newIds, strings, full.words, 0);
-  copyRuns(btf, runs.rest, newIds, strings, full.words, baseWords);
+  copyRuns(btf, runs, newIds, strings, full.words, baseWords);
   strings.copyBase(full.strings, 0);
   strings.copyRest(full.strings, baseLength);
 
@@ -73,7 +72,7 @@ export function partition(btf: Btf, closure: Closure, newIds: Uint32Array, padde
   }
   const rest = frame.part(restWords, restLength);
   rest.words.set(full.words.subarray(baseWords));
-  if (padding > 0) shiftStrings(btf, runs.rest, rest.words, baseLength, padding);
+  if (padding > 0) shiftStrings(btf, runs, rest.words, baseLength, padding);
   rest.strings.set(full.strings.subarray(baseLength));
 
   const size = (types: number, part: Part): PartSize => ({
@@ -97,20 +96,25 @@ export function partition(btf: Btf, closure: Closure, newIds: Uint32Array, padde
   };
 }
 
-/** Copies the words of `runs` to `to`, from index `at` on, with ids and string offsets mapped. */
+/** Copies all words, those of the base to the start of `to`, those of the rest from `baseWords` on, ids and names mapped. */
 function copyRuns(
   btf: Btf,
   runs: Uint32Array,
   newIds: Uint32Array,
   strings: StringPartition,
   to: Uint32Array,
-  at: number,
+  baseWords: number,
 ): void {
   const { words, roles } = btf;
   const { deltas } = strings;
-  for (let run = 0; run < runs.length; run += 2) {
-    const end = runs[run + 1];
-    for (let i = runs[run]; i < end; i++) {
+  let i = 0;
+  let baseAt = 0;
+  let restAt = baseWords;
+  for (let run = 0; run < runs.length; run++) {
+    const start = i;
+    const end = runs[run];
+    let at = run & 1 ? restAt : baseAt;
+    for (; i < end; i++) {
       const role = roles[i];
       const word = words[i];
       let value = word;
@@ -121,14 +125,16 @@ function copyRuns(
       }
       to[at++] = value;
     }
+    if (run & 1) restAt += end - start;
+    else baseAt += end - start;
   }
 }
 
 /** The own strings of the rest count on from the padded end of the base's strings. */
 function shiftStrings(btf: Btf, runs: Uint32Array, words: Uint32Array, baseLength: number, padding: number): void {
   let at = 0;
-  for (let run = 0; run < runs.length; run += 2) {
-    for (let i = runs[run]; i < runs[run + 1]; i++, at++)
+  for (let run = 1; run < runs.length; run += 2) {
+    for (let i = runs[run - 1]; i < runs[run]; i++, at++)
       if (btf.roles[i] === ROLE_STRING && words[at] >= baseLength) words[at] += padding;
   }
 }

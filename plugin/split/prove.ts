@@ -98,33 +98,34 @@ function checkPermutation(original: Btf, newIds: Uint32Array, baseCount: number,
   if (newIds[0] !== 0 || base !== baseCount) fail('the permutation does not cover the base');
 }
 
-/** Compares run by run: neighbours of one side stay neighbours, and equal kinds and vlens mean equal record borders. */
+/** Neighbours of one side stay neighbours, and equal kinds and vlens mean equal record borders. */
 function checkTypes(original: Btf, newIds: Uint32Array, base: Btf, rest: Btf, fail: Fail): void {
   const runs = sideRuns(original, newIds, base.count);
   const names = new NameComparer(original, rest);
-  for (const [side, copy] of [
-    ['base', base],
-    ['rest', rest],
-  ] as const) {
-    const difference = firstDifference(original, runs[side], newIds, names, copy.words);
-    if (difference >= 0) fail(`a type of the ${side} differs from its original, at word ${difference} of the input`);
-  }
+  const difference = firstDifference(original, runs, newIds, names, base.words, rest.words);
+  if (difference >= 0) fail(`a type differs from its original, at word ${difference} of the input`);
 }
 
-/** Index of the first word of the original whose copy is another; -1 when there is none. `copies` has no word more. */
+/** Index of the first word of the original whose copy is another; -1 when there is none. The copies have no word more. */
 function firstDifference(
   original: Btf,
   runs: Uint32Array,
   newIds: Uint32Array,
   names: NameComparer,
-  copies: Uint32Array,
+  base: Uint32Array,
+  rest: Uint32Array,
 ): number {
   const { words, roles } = original;
   const { lastWas, lastIs } = names;
-  let at = 0;
-  for (let run = 0; run < runs.length; run += 2) {
-    const end = runs[run + 1];
-    for (let i = runs[run]; i < end; i++, at++) {
+  let i = 0;
+  let baseAt = 0;
+  let restAt = 0;
+  for (let run = 0; run < runs.length; run++) {
+    const start = i;
+    const end = runs[run];
+    const copies = run & 1 ? rest : base;
+    let at = run & 1 ? restAt : baseAt;
+    for (; i < end; i++, at++) {
       const role = roles[i];
       const was = words[i];
       const is = copies[at];
@@ -133,8 +134,10 @@ function firstDifference(
         if ((lastWas[slot] !== was || lastIs[slot] !== is) && !names.same(slot, was, is)) return i;
       } else if ((role === ROLE_TYPE ? newIds[was] : was) !== is) return i;
     }
+    if (run & 1) restAt += end - start;
+    else baseAt += end - start;
   }
-  return at === copies.length ? -1 : words.length;
+  return baseAt === base.length && restAt === rest.length ? -1 : i;
 }
 
 /** Slots of the comparer's memory, less one: a power of two, less one. */

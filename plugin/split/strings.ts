@@ -34,7 +34,7 @@ export class StringPartition {
   /** Where the last named string ends. */
   readonly #end: number;
 
-  /** `runs`: words of the types of the base, as sideRuns gives them. */
+  /** `runs`: as sideRuns gives them. */
   constructor(btf: Btf, runs: Uint32Array) {
     const { strings } = btf;
     const bounds = stringRuns(strings, usedNames(btf, runs));
@@ -104,13 +104,14 @@ export class StringPartition {
   }
 }
 
-/** One bit a byte of the string section: set where a name of the runs starts, and for the empty name at 0. */
+/** One bit a byte of the string section: set where a name of the base starts, and for the empty name at 0. */
 function usedNames({ words, roles, strings }: Btf, runs: Uint32Array): Uint32Array {
   const used = new Uint32Array((strings.length >>> 5) + 1);
   used[0] = 1;
   for (let run = 0; run < runs.length; run += 2) {
-    const end = runs[run + 1];
-    for (let i = runs[run]; i < end; i++) if (roles[i] === ROLE_STRING) used[words[i] >>> 5] |= 1 << (words[i] & 31);
+    const end = runs[run];
+    for (let i = run === 0 ? 0 : runs[run - 1]; i < end; i++)
+      if (roles[i] === ROLE_STRING) used[words[i] >>> 5] |= 1 << (words[i] & 31);
   }
   return used;
 }
