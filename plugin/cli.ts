@@ -31,6 +31,11 @@ function parser(args: readonly string[], context: Context) {
               describe: 'file with a type id or kind:name a line, instead of the kernel’s own roots',
             })
             .option('vermagic', { ...text, describe: 'vermagic of the carrier, where vmlinux does not tell' })
+            .option('closure', {
+              ...text,
+              default: 'complete',
+              describe: 'what a root brings along: complete, forward (FWDs for what is only pointed to), auto',
+            })
             .option('sizes', {
               ...text,
               default: 'gzip,xz,zstd',

@@ -3,6 +3,7 @@ import { type Compressor, isCompressor } from '../host/compress.js';
 import { abandonAll } from '../host/out-folder.js';
 import { runSplit } from '../pipeline/split.js';
 import { renderText } from '../report/render/text.js';
+import type { Reach } from '../split/split.js';
 import { type Context, printJson } from './context.js';
 
 export interface SplitArguments {
@@ -10,6 +11,7 @@ export interface SplitArguments {
   readonly out: string;
   readonly roots?: string | undefined;
   readonly vermagic?: string | undefined;
+  readonly closure: string;
   /** Comma-separated compressors, or `none`. */
   readonly sizes: string;
   readonly json: boolean;
@@ -24,11 +26,20 @@ export async function split(args: SplitArguments, context: Context): Promise<voi
     out: args.out,
     rootsFile: args.roots,
     vermagic: args.vermagic,
+    reach: parseClosure(args.closure),
     compressors: parseCompressors(args.sizes),
     onStage: context.onStage,
   });
   if (args.json) await printJson(context, report);
   else if (!args.quiet) await context.print(`${renderText(report)}\n${args.out}: written\n`);
+}
+
+/** `auto` is `complete` until `forward` has booted on an architecture. */
+function parseClosure(text: string): Reach {
+  if (text === 'auto') return 'complete';
+  if (text !== 'complete' && text !== 'forward')
+    throw new CodedError('usage', `--closure ${text}: it is complete, forward or auto`);
+  return text;
 }
 
 function parseCompressors(text: string): Compressor[] {

@@ -4,7 +4,7 @@ import { type ByteOrder, fromWords, toWords } from '../bytes/endian.js';
 import type { WrittenFile } from '../host/out-folder.js';
 import type { InputFile } from '../report/model.js';
 import type { Root } from '../roots/root.js';
-import type { Closure } from '../split/closure.js';
+import type { Reach, Split } from '../split/split.js';
 import { TOOL } from '../version.js';
 
 /** `split.json`: what was split, why each root stays, and what was written. */
@@ -12,11 +12,11 @@ export interface Manifest {
   readonly schemaVersion: 1;
   readonly tool: { readonly name: string; readonly version: string };
   readonly input: InputFile;
-  readonly closure: 'complete';
+  readonly closure: Reach;
   readonly types: { readonly full: number; readonly base: number; readonly rest: number };
   /** Bytes of NULs at the end of the strings of base.btf. */
   readonly padding: number;
-  /** New id of each old id, 0 first, as little-endian 32-bit words. */
+  /** New id (for `forward`: of the definition) of each old id, 0 first, as little-endian 32-bit words. */
   readonly permutation: string;
   readonly roots: readonly ManifestRoot[];
   /** Every file of the folder but this one. */
@@ -44,9 +44,7 @@ export function decodePermutation(bytes: Uint8Array): Uint32Array {
 export function buildManifest(
   input: InputFile,
   btf: Btf,
-  closure: Closure,
-  newIds: Uint32Array,
-  padding: number,
+  split: Split,
   permutation: string,
   files: readonly WrittenFile[],
 ): Manifest {
@@ -54,13 +52,13 @@ export function buildManifest(
     schemaVersion: 1,
     tool: TOOL,
     input,
-    closure: 'complete',
-    types: { full: btf.count, base: closure.types, rest: btf.count - closure.types },
-    padding,
+    closure: split.reach,
+    types: { full: split.btf.count, base: split.closure.types, rest: split.btf.count - split.closure.types },
+    padding: split.padding,
     permutation,
-    roots: closure.roots.map(root => ({
+    roots: split.roots.map(root => ({
       ...root,
-      newId: newIds[root.id],
+      newId: split.idOf[root.id],
       kind: kindName(btf.kind(root.id)),
       name: btf.name(root.id),
     })),

@@ -23,6 +23,7 @@ function isManifest(value: Manifest): boolean {
     value?.schemaVersion === 1 &&
     typeof value.input?.file === 'string' &&
     typeof value.input.sha256 === 'string' &&
+    (value.closure === 'complete' || value.closure === 'forward') &&
     (value.input.kind === 'vmlinux' || value.input.kind === 'btf') &&
     typeof value.types === 'object' &&
     value.types !== null &&

@@ -1,15 +1,13 @@
-import type { Btf } from '../btf/btf.js';
 import { pieces } from '../bytes/source.js';
 import type { ElfFile } from '../elf/file.js';
 import type { Compression, Pieces } from '../host/compress.js';
 import { overlay, type Replacement } from '../image/image.js';
 import { attribute, largestTypes, measureKinds } from '../report/measure.js';
 import type { ImageReport, Report, Side } from '../report/model.js';
-import { SPLIT_INVARIANTS, type Split } from '../split/split.js';
+import type { Split } from '../split/split.js';
 import { TOOL } from '../version.js';
 
 export interface Measured {
-  readonly btf: Btf;
   readonly split: Split;
   readonly input: Report['input'];
   /** Undefined for bare BTF. */
@@ -21,7 +19,7 @@ export interface Measured {
 
 /** Measures a split once. */
 export async function buildReport(measured: Measured): Promise<Report> {
-  const { btf, split, compression } = measured;
+  const { split, compression } = measured;
   const side = async (part: 'full' | 'base' | 'rest'): Promise<Side> => ({
     ...split.sizes[part],
     compressed: await compression.measure(() => [split[part]]),
@@ -30,23 +28,24 @@ export async function buildReport(measured: Measured): Promise<Report> {
     measured.image === undefined
       ? undefined
       : await measureImage(measured.image.elf, measured.image.replacements, split, compression);
-  const reasons = attribute(btf, split.closure, split.sizes);
+  const reasons = attribute(split.btf, split.closure, split.sizes);
   return {
     schemaVersion: 1,
     tool: TOOL,
     input: measured.input,
-    closure: 'complete',
+    closure: split.reach,
+    ...(split.added === undefined ? {} : { forward: split.added }),
     full: await side('full'),
     base: await side('base'),
     rest: await side('rest'),
     padding: split.padding,
-    kinds: measureKinds(btf, split.closure),
+    kinds: measureKinds(split.btf, split.closure),
     reasons,
-    largest: largestTypes(btf, split.closure),
+    largest: largestTypes(split.btf, split.closure).map(row => ({ ...row, id: split.origin?.[row.id] ?? row.id })),
     ...(image === undefined ? {} : { image }),
     ...(measured.carrier === undefined ? {} : { carrier: await measureCarrier(measured.carrier, compression) }),
     compressors: compression.describe(),
-    proved: SPLIT_INVARIANTS,
+    proved: split.proved,
     warnings: measured.warnings,
   };
 }
@@ -65,7 +64,7 @@ async function measureImage(
   return {
     before: { bytes, compressed: await compression.measure(loadable(elf, [])) },
     after: { bytes, compressed: await compression.measure(loadable(elf, replacements)) },
-    ramSaved: (split.newIds.length - 1 - split.closure.types) * elf.wordSize,
+    ramSaved: (split.idOf.length - 1 - split.closure.types) * elf.wordSize,
     ramSavedByRelinking: split.padding,
   };
 }

@@ -16,7 +16,7 @@ import type { Report } from '../report/model.js';
 import { renderMarkdown } from '../report/render/markdown.js';
 import type { Root } from '../roots/root.js';
 import { parseRootsFile } from '../roots/roots-file.js';
-import { type Split, splitBtf } from '../split/split.js';
+import { type Reach, type Split, splitBtf } from '../split/split.js';
 import { asKernel, type BtfInput, type KernelInput, withInput } from './input.js';
 import { buildManifest, encodePermutation } from './manifest.js';
 import { buildReport } from './report.js';
@@ -41,6 +41,8 @@ export interface SplitOptions {
   /** Instead of the roots that a vmlinux names; needed for bare BTF. */
   readonly rootsFile?: string | undefined;
   readonly vermagic?: string | undefined;
+  /** Default: complete. */
+  readonly reach?: Reach;
   readonly compressors: readonly Compressor[];
   /** Told what is being done, in a few words. */
   readonly onStage?: (stage: string) => void;
@@ -66,7 +68,7 @@ export async function runSplit(options: SplitOptions): Promise<Report> {
       const target = options.rootsFile === undefined ? prepareKernel(input, names, options.vermagic) : undefined;
       const roots = target?.found.roots ?? readRoots(options.rootsFile ?? '', input, names);
       await stage('splitting and proving');
-      const split = splitBtf(input.btf, names, roots, target?.kernel.section.size);
+      const split = splitBtf(input.btf, names, roots, target?.kernel.section.size, options.reach);
 
       const out = OutFolder.open(options.out, Object.values(FILES), input.file);
       try {
@@ -82,7 +84,6 @@ export async function runSplit(options: SplitOptions): Promise<Report> {
           sha256: input.raw === undefined ? hashSource(input.source) : sha256(input.raw),
         };
         const report = await buildReport({
-          btf: input.btf,
           split,
           warnings: target?.found.warnings ?? [],
           input: {
@@ -103,9 +104,7 @@ export async function runSplit(options: SplitOptions): Promise<Report> {
         const manifest = buildManifest(
           { file: relative(resolve(options.out), resolve(input.file)), ...described },
           input.btf,
-          split.closure,
-          split.newIds,
-          split.padding,
+          split,
           FILES.permutation,
           files,
         );
@@ -175,14 +174,14 @@ function writeParts(out: OutFolder, split: Split): WrittenFile[] {
     out.write(FILES.base, split.paddedBase),
     out.write(FILES.rest, split.rest),
     out.write(FILES.full, split.full),
-    out.write(FILES.permutation, encodePermutation(split.newIds)),
+    out.write(FILES.permutation, encodePermutation(split.idOf)),
   ];
 }
 
 /** Patches a copy of the vmlinux and proves, from the copy on disk, that nothing else in it changed. */
 function writeImage(out: OutFolder, { kernel, found }: Target, split: Split): Replacement[] {
   const { section: idSection, slots } = found.ids;
-  const ids = remapIds(kernel.elf.data(idSection), slots, split.newIds, kernel.elf.header.order);
+  const ids = remapIds(kernel.elf.data(idSection), slots, split.idOf, kernel.elf.header.order);
   const image = out.staged(FILES.image);
   out.copy(FILES.image, kernel.file, fd => {
     overwriteSection(fd, image, kernel.section, split.paddedBase);

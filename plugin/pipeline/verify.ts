@@ -10,9 +10,7 @@ import { CodedError } from '../errors.js';
 import { hashSource, sha256 } from '../host/hash.js';
 import { proveUntouched, remapIds } from '../image/image.js';
 import type { Root } from '../roots/root.js';
-import { closeOver } from '../split/closure.js';
-import { Companions } from '../split/companions.js';
-import { INVARIANTS, prove } from '../split/prove.js';
+import { proveWritten } from '../split/split.js';
 import { asKernel, type BtfInput, withInput } from './input.js';
 import { decodePermutation, type Manifest } from './manifest.js';
 import { readManifest } from './out.js';
@@ -44,13 +42,19 @@ export async function verifyOut(out: string, original?: string): Promise<Verifie
     const rest = read(FILES.rest);
     const wild = manifest.roots.find(root => root.id >= input.btf.endId);
     if (wild !== undefined) throw failed(join(out, FILES.manifest), `root ${wild.id} is no type of the original`);
+    let invariants: readonly string[];
     try {
-      prove({ original: input.btf, base, rest, full: read(FILES.full), newIds, roots: manifest.roots }, 'verify');
+      invariants = proveWritten(
+        input.btf,
+        manifest.closure,
+        { base, rest, full: read(FILES.full), idOf: newIds, roots: manifest.roots },
+        'verify',
+      );
     } catch (error) {
       throw error instanceof CodedError ? error.in(out) : error;
     }
-    checkManifest(out, manifest, input, base, newIds);
-    const proved: string[] = ['the SHA-256 of every file is the one in split.json', ...INVARIANTS];
+    checkManifest(out, manifest, input, base, rest, newIds);
+    const proved: string[] = ['the SHA-256 of every file is the one in split.json', ...invariants];
     if (manifest.input.kind === 'vmlinux') {
       checkImage(out, input, base, newIds, manifest);
       checkCarrier(out, base, rest);
@@ -69,15 +73,24 @@ function failed(file: string, detail: string): CodedError {
 }
 
 /** What split.json repeats of the original and of the other files, which have been proved. */
-function checkManifest(out: string, manifest: Manifest, input: BtfInput, base: Uint8Array, newIds: Uint32Array): void {
+function checkManifest(
+  out: string,
+  manifest: Manifest,
+  input: BtfInput,
+  baseBytes: Uint8Array,
+  restBytes: Uint8Array,
+  newIds: Uint32Array,
+): void {
   const { btf } = input;
-  const { strings, count } = Btf.decode(base);
+  const base = Btf.decode(baseBytes);
+  const rest = Btf.decode(restBytes, base);
+  const { strings } = base;
   const padding = strings.length - Math.min(strings.length, strings.findLastIndex(byte => byte !== 0) + 2);
   const wrong = (what: string): never => {
     throw failed(join(out, FILES.manifest), what);
   };
   const { types } = manifest;
-  if (types.full !== btf.count || types.base !== count || types.rest !== btf.count - count)
+  if (types.full !== base.count + rest.count || types.base !== base.count || types.rest !== rest.count)
     wrong('other counts of types');
   if (manifest.input.bytes !== input.source.size) wrong('another size of the input');
   if (manifest.padding !== padding) wrong('another padding');
@@ -115,15 +128,16 @@ function checkHashes(out: string, manifest: Manifest): void {
 function checkImage(out: string, input: BtfInput, base: Uint8Array, newIds: Uint32Array, manifest: Manifest): void {
   const names = new NameIndex(input.btf);
   const kernel = asKernel(input, names);
-  const { ids, roots } = kernelRoots(kernel);
-  const wanted = closeOver(input.btf, new Companions(input.btf, names), roots).roots;
-  const wrong = Array.from({ length: Math.max(wanted.length, manifest.roots.length) }).findIndex(
-    (_, i) => rootText(wanted[i]) !== rootText(manifest.roots[i]),
+  const { ids, roots: wanted } = kernelRoots(kernel);
+  // Tags follow their targets: they are no roots of their own, and what needs none has been proved.
+  const told = manifest.roots.filter(root => root.reason !== 'tag');
+  const wrong = Array.from({ length: Math.max(wanted.length, told.length) }).findIndex(
+    (_, i) => rootText(wanted[i]) !== rootText(told[i]),
   );
   if (wrong >= 0)
     throw failed(
       join(out, FILES.manifest),
-      `its root ${wrong} is ${rootText(manifest.roots[wrong])}, the original's ${rootText(wanted[wrong])}`,
+      `its root ${wrong} is ${rootText(told[wrong])}, the original's ${rootText(wanted[wrong])}`,
     );
   const mapped = remapIds(kernel.elf.data(ids.section), ids.slots, newIds, kernel.elf.header.order);
   const image = FileSource.open(join(out, FILES.image));

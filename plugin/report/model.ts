@@ -1,5 +1,6 @@
 import type { Reason } from '../roots/root.js';
 import type { PartSize } from '../split/partition.js';
+import type { Added, Reach } from '../split/split.js';
 
 /** What was split. */
 export interface InputFile {
@@ -21,7 +22,9 @@ export interface Report {
     readonly architecture?: string;
     readonly vermagic?: string;
   };
-  readonly closure: 'complete';
+  readonly closure: Reach;
+  /** Closure `forward`: what `full` has more than the input. */
+  readonly forward?: Added;
   readonly full: Side;
   readonly base: Side;
   readonly rest: Side;

@@ -1,27 +1,115 @@
-import type { Btf } from '../btf/btf.js';
-import type { NameIndex } from '../btf/names.js';
-import { CodedError } from '../errors.js';
+import { Btf } from '../btf/btf.js';
+import { NameIndex } from '../btf/names.js';
+import { CodedError, type ErrorCode } from '../errors.js';
 import type { Root } from '../roots/root.js';
 import { type Closure, closeOver } from './closure.js';
 import { Companions } from './companions.js';
+import { type Expansion, expandForward } from './forward.js';
 import { type Partition, partition, permute } from './partition.js';
 import { INVARIANTS, prove } from './prove.js';
+import { FORWARD_INVARIANTS, proveForward } from './prove-forward.js';
 
-/** What splitBtf proves: of the bytes that come out, and of the closure. */
-export const SPLIT_INVARIANTS = [...INVARIANTS, 'half of the roots need no type that all of them do not'] as const;
+/**
+ * How far a root reaches: `complete` takes whatever it refers to; `forward` leaves a struct that is only pointed to as a
+ * FWD, but for those that the kernel looks into (pointeesThatStay).
+ */
+export type Reach = 'complete' | 'forward';
+
+/** FWDs that stand for structs and unions of the rest, types that stand in base and rest, and the bytes of their records. */
+export interface Added {
+  readonly forwards: number;
+  readonly copies: number;
+  readonly bytes: number;
+}
 
 /** A split that has been proved. */
 export interface Split extends Partition {
+  readonly reach: Reach;
+  /** What was split: the input, or for `forward` its expansion. Ids of `closure` and `newIds` are of it. */
+  readonly btf: Btf;
   readonly closure: Closure;
-  /** New id of each old id. */
+  /** New id of each id of `btf`. */
   readonly newIds: Uint32Array;
+  /** New id of the definition of each id of the input; `newIds` for `complete`. */
+  readonly idOf: Uint32Array;
+  /** Id in the input of each id of `btf`; undefined where they are the same. */
+  readonly origin: Uint32Array | undefined;
+  /** The roots that were taken, with ids of the input, `tag` roots last. */
+  readonly roots: readonly Root[];
+  /** What `forward` adds; undefined for `complete`. */
+  readonly added: Added | undefined;
+  /** What was proved, in words. */
+  readonly proved: readonly string[];
 }
 
 /**
  * Splits a BTF and proves every invariant on the bytes that come out. `paddedTo`: bytes that the base must fill, or
  * undefined. Throws `invariant`.
  */
-export function splitBtf(btf: Btf, names: NameIndex, roots: readonly Root[], paddedTo?: number): Split {
+export function splitBtf(
+  btf: Btf,
+  names: NameIndex,
+  roots: readonly Root[],
+  paddedTo?: number,
+  reach: Reach = 'complete',
+): Split {
+  if (reach === 'complete') {
+    const made = divide(btf, names, roots, paddedTo);
+    return { ...made, reach, idOf: made.newIds, origin: undefined, roots: made.closure.roots, added: undefined };
+  }
+  const expansion = expandForward(btf, names, roots);
+  const expanded = Btf.decode(expansion.bytes);
+  const made = divide(expanded, new NameIndex(expanded), expandedRoots(roots, expansion), paddedTo);
+  const { definition, origin, forwards, copies } = expansion;
+  proveForward(btf, expanded, expansion, made.newIds, made.closure.types, 'invariant');
+  return {
+    ...made,
+    reach,
+    idOf: definition.map(id => made.newIds[id]),
+    origin,
+    roots: made.closure.roots.map(root => ({ ...root, id: origin[root.id] })),
+    added: { forwards, copies, bytes: (expanded.words.length - btf.words.length) * 4 },
+    proved: [...made.proved, ...FORWARD_INVARIANTS],
+  };
+}
+
+/** What a split on disk is proved with. */
+export interface Written {
+  /** `.BTF` of the image, padding included. */
+  readonly base: Uint8Array;
+  readonly rest: Uint8Array;
+  readonly full: Uint8Array;
+  /** New id of the definition of each id of the input. */
+  readonly idOf: Uint32Array;
+  readonly roots: readonly Root[];
+}
+
+/** Proves the bytes of a split that was written before against its input; answers what was proved. Throws `code`. */
+export function proveWritten(btf: Btf, reach: Reach, written: Written, code: ErrorCode): readonly string[] {
+  const { idOf, roots } = written;
+  if (reach === 'complete') {
+    prove({ ...written, original: btf, newIds: idOf }, code);
+    return INVARIANTS;
+  }
+  const expansion = expandForward(btf, new NameIndex(btf), roots);
+  const expanded = Btf.decode(expansion.bytes);
+  const closure = closeOver(
+    expanded,
+    new Companions(expanded, new NameIndex(expanded)),
+    expandedRoots(roots, expansion),
+  );
+  const newIds = permute(closure);
+  if (idOf.length !== btf.count + 1 || !idOf.every((id, old) => id === newIds[expansion.definition[old]]))
+    throw new CodedError(code, 'the permutation is not the one of closure forward');
+  prove({ ...written, original: expanded, newIds, roots: closure.roots }, code);
+  proveForward(btf, expanded, expansion, newIds, closure.types, code);
+  return [...INVARIANTS, ...FORWARD_INVARIANTS];
+}
+
+const expandedRoots = (roots: readonly Root[], { definition }: Expansion): Root[] =>
+  roots.map(root => ({ ...root, id: definition[root.id] }));
+
+function divide(btf: Btf, names: NameIndex, roots: readonly Root[], paddedTo: number | undefined) {
   const companions = new Companions(btf, names);
   const closure = closeOver(btf, companions, roots);
   const newIds = permute(closure);
@@ -31,7 +119,8 @@ export function splitBtf(btf: Btf, names: NameIndex, roots: readonly Root[], pad
     'invariant',
   );
   proveMonotone(btf, companions, roots, closure);
-  return { ...parts, closure, newIds };
+  const proved = [...INVARIANTS, 'half of the roots need no type that all of them do not'];
+  return { ...parts, btf, closure, newIds, proved };
 }
 
 /** More roots never make a smaller base: half of them need nothing that all of them do not. Throws `invariant`. */

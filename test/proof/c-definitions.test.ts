@@ -23,11 +23,32 @@ for (const name of KERNELS) {
   const original = join(folder, `${name}.btf`);
   const out = join(folder, name);
   const full = join(out, 'full.btf');
+  const forward = join(folder, `${name}-forward`);
 
   test.before(async () => {
     const { path, bytes } = kernelBtf(`${name}/vmlinux`);
     writeFileSync(original, bytes);
     await runSplit({ file: path, out, compressors: [] });
+    await runSplit({ file: path, out: forward, compressors: [], reach: 'forward' });
+  });
+
+  test(`closure forward of ${name}: bpftool makes the same C of the rest on its base as of the kernel`, async t => {
+    if (!haveTool(t, 'bpftool', 'bpftool')) return;
+    const dump = (file: string, ...base: string[]) =>
+      lines('bpftool', ...base, 'btf', 'dump', 'file', file, 'format', 'c');
+    const [before, after, alone] = await Promise.all([
+      dump(original),
+      dump(join(forward, 'rest.btf'), '-B', join(forward, 'base.btf')),
+      dump(join(forward, 'base.btf')),
+    ]);
+    // A split dump has the types of the rest and what they need of the base; the base's own are in the other dump.
+    const all = new Set([...definitions(alone), ...definitions(after)]);
+    t.deepEqual(
+      definitions(before).filter(line => !all.has(line)),
+      [],
+    );
+    t.true(after.length > 40_000);
+    t.true(alone.length > 3_000);
   });
 
   test(`bpftool makes the same C of full.btf as of ${name}`, async t => {

@@ -40,9 +40,9 @@ const MAYBE_ANONYMOUS: ReadonlySet<number> = new Set([
   kinds.KIND_ENUM64,
 ]);
 
-function nameOf(kind: number): fc.Arbitrary<string> {
+function nameOf(kind: number, names: readonly string[]): fc.Arbitrary<string> {
   if (ANONYMOUS.has(kind)) return fc.constant('');
-  const name = fc.constantFrom(...NAMES);
+  const name = fc.constantFrom(...names);
   if (MAYBE_ANONYMOUS.has(kind)) return fc.oneof(name, fc.constant(''));
   const trace = (prefix: string) => fc.constantFrom(...TRACEPOINTS).map(event => prefix + event);
   if (kind === kinds.KIND_TYPEDEF) return fc.oneof(name, trace('btf_trace_'));
@@ -50,20 +50,32 @@ function nameOf(kind: number): fc.Arbitrary<string> {
   return name;
 }
 
-const draft: fc.Arbitrary<Draft> = fc.integer({ min: 1, max: kinds.KIND_MAX }).chain(kind =>
-  fc.record({
-    kind: fc.constant(kind),
-    name: nameOf(kind),
-    flag: fc.boolean(),
-    vlen: fc.integer({ min: 0, max: 4 }),
-    seeds: fc.array(fc.nat(), { minLength: 4, maxLength: 8 }),
-  }),
-);
+const draftOf = (kind: fc.Arbitrary<number>, names: readonly string[]): fc.Arbitrary<Draft> =>
+  kind.chain(kind =>
+    fc.record({
+      kind: fc.constant(kind),
+      name: nameOf(kind, names),
+      flag: fc.boolean(),
+      vlen: fc.integer({ min: 0, max: 4 }),
+      seeds: fc.array(fc.nat(), { minLength: 4, maxLength: 8 }),
+    }),
+  );
 
 /** Kinds that a kind may refer to where not every kind will do (btf_*_resolve in kernel/bpf/btf.c). */
-const TARGETS: Readonly<Record<number, readonly number[]>> = {
+type Targets = Readonly<Record<number, readonly number[]>>;
+
+const TARGETS: Targets = {
   [kinds.KIND_FUNC]: [kinds.KIND_FUNC_PROTO],
   [kinds.KIND_DECL_TAG]: [kinds.KIND_STRUCT, kinds.KIND_UNION, kinds.KIND_FUNC, kinds.KIND_VAR, kinds.KIND_TYPEDEF],
+};
+/** Members that are pointers, and pointers to structs: most of a kernel's. */
+const POINTER_TARGETS: Targets = {
+  ...TARGETS,
+  [kinds.KIND_STRUCT]: [kinds.KIND_PTR],
+  [kinds.KIND_UNION]: [kinds.KIND_PTR],
+  [kinds.KIND_FUNC_PROTO]: [kinds.KIND_PTR],
+  [kinds.KIND_CONST]: [kinds.KIND_STRUCT, kinds.KIND_UNION],
+  [kinds.KIND_PTR]: [kinds.KIND_STRUCT, kinds.KIND_UNION, kinds.KIND_CONST],
 };
 /** Kinds that nothing but DATASEC and DECL_TAG refers to. */
 const NOT_TYPES: ReadonlySet<number> = new Set([
@@ -84,8 +96,8 @@ const MAY_BE_VOID: ReadonlySet<number> = new Set([
 ]);
 
 /** The ids that a type may refer to. */
-function targetsOf(kind: number, drafts: readonly Draft[]): number[] {
-  const wanted = TARGETS[kind];
+function targetsOf(kind: number, drafts: readonly Draft[], targets: Targets): number[] {
+  const wanted = targets[kind];
   const fits = (other: number): boolean => (wanted === undefined ? !NOT_TYPES.has(other) : wanted.includes(other));
   const ids = drafts.flatMap((other, i) => (fits(other.kind) ? [i + 1] : []));
   return MAY_BE_VOID.has(kind) ? [0, ...ids] : ids;
@@ -102,10 +114,9 @@ function place(b: BtfBuilder, text: string, seed: number): number {
   return b.string(text);
 }
 
-function add(b: BtfBuilder, item: Draft, drafts: readonly Draft[]): void {
+function add(b: BtfBuilder, item: Draft, targets: readonly number[]): void {
   const { kind, flag, seeds } = item;
   const { third, fixed, element } = kinds.KIND_SHAPES[kind];
-  const targets = targetsOf(kind, drafts);
   let used = 0;
   const seed = (): number => seeds[used % seeds.length] + used++;
   const word = (role: kinds.Role): number => {
@@ -128,14 +139,19 @@ function addDatasec(b: BtfBuilder, item: Draft, nth: number, drafts: readonly Dr
   b.record(kinds.KIND_DATASEC, `.data${nth}`, { vlen: entries.length / 3 }, item.seeds[1], ...entries);
 }
 
-function build(drafts: readonly Draft[], options: { order: 'little' | 'big'; header: 24 | 32 }): Uint8Array {
+function build(
+  drafts: readonly Draft[],
+  options: { order: 'little' | 'big'; header: 24 | 32 },
+  targets: Targets,
+): Uint8Array {
   const b = new BtfBuilder(options);
   let datasecs = 0;
   for (const item of drafts) {
+    const ids = targetsOf(item.kind, drafts, targets);
     if (item.kind === kinds.KIND_DATASEC) addDatasec(b, item, datasecs++, drafts);
     // What has nothing to refer to becomes a type that needs nothing.
-    else if (targetsOf(item.kind, drafts).length === 0) b.int(item.name === '' ? 'int' : item.name, 4);
-    else add(b, item, drafts);
+    else if (ids.length === 0) b.int(item.name === '' ? 'int' : item.name, 4);
+    else add(b, item, ids);
   }
   return b.build();
 }
@@ -152,13 +168,31 @@ const anyRoots = (count: number): fc.Arbitrary<Root[]> =>
         { maxLength: 4 },
       );
 
+const caseOf = (draft: fc.Arbitrary<Draft>, targets: Targets, minLength = 0): fc.Arbitrary<KernelCase> =>
+  fc
+    .record({
+      drafts: fc.array(draft, { minLength, maxLength: 40 }),
+      order: fc.constantFrom('little' as const, 'big' as const),
+      header: fc.constantFrom(24 as const, 32 as const),
+    })
+    .chain(({ drafts, order, header }) =>
+      anyRoots(drafts.length).map(roots => ({ bytes: build(drafts, { order, header }, targets), roots })),
+    );
+
 /** Any kernel BTF: all kinds, cycles, repeated and flavoured names, shared, repeated and tail-merged strings. */
-export const kernelCase: fc.Arbitrary<KernelCase> = fc
-  .record({
-    drafts: fc.array(draft, { maxLength: 40 }),
-    order: fc.constantFrom('little' as const, 'big' as const),
-    header: fc.constantFrom(24 as const, 32 as const),
-  })
-  .chain(({ drafts, order, header }) =>
-    anyRoots(drafts.length).map(roots => ({ bytes: build(drafts, { order, header }), roots })),
-  );
+export const kernelCase = caseOf(draftOf(fc.integer({ min: 1, max: kinds.KIND_MAX }), NAMES), TARGETS);
+
+/** The same with many pointers to structs whose names differ, as in most of a kernel. */
+export const pointerCase = caseOf(
+  draftOf(
+    fc.oneof(
+      { weight: 3, arbitrary: fc.constant(kinds.KIND_PTR) },
+      { weight: 2, arbitrary: fc.constantFrom(kinds.KIND_STRUCT, kinds.KIND_UNION) },
+      { weight: 1, arbitrary: fc.constantFrom(kinds.KIND_FUNC, kinds.KIND_FUNC_PROTO, kinds.KIND_CONST) },
+      { weight: 1, arbitrary: fc.integer({ min: 1, max: kinds.KIND_MAX }) },
+    ),
+    [...NAMES, ...Array.from({ length: 200 }, (_, i) => (i % 10 === 0 ? `bpf_iter_${i}` : `name${i}`))],
+  ),
+  POINTER_TARGETS,
+  20,
+);

@@ -117,10 +117,23 @@ export function largestTable(report: Report): Table {
   };
 }
 
+/** What was there, and what of it must stay, with `mark` around that. */
+export function headline({ full, base, forward }: Report, mark = ''): string {
+  const types = full.types - (forward === undefined ? 0 : forward.forwards + forward.copies);
+  const bytes = full.bytes - (forward?.bytes ?? 0);
+  const stays = `${number(base.types)} types in ${number(base.bytes)} bytes (${percent(base.bytes, bytes)})`;
+  return `of ${number(types)} types in ${number(bytes)} bytes, ${mark}${stays}${mark} must stay`;
+}
+
 /** What a reader must know before using the result, in plain sentences. */
 export function notes(report: Report): string[] {
   const lines: string[] = [];
-  const { image } = report;
+  const { image, forward } = report;
+  if (forward !== undefined)
+    lines.push(
+      `Closure forward: ${number(forward.forwards)} structs and unions that the base only points to are forward declarations there and defined in the rest,`,
+      `and ${number(forward.copies)} nameless types stand in both: ${number(forward.bytes)} bytes that the input has not. Programs cannot walk such pointers from the base.`,
+    );
   if (image !== undefined) {
     lines.push(
       'This split was made after the link. It saves flash once the boot image is compressed again; the section keeps its size, so it does not save RAM,',

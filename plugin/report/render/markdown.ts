@@ -1,14 +1,14 @@
 import { printable } from '../../printable.js';
 import type { Report } from '../model.js';
-import { imageTable, kindTable, largestTable, notes, reasonTable, sizeTable, type Table } from './content.js';
-import { markdownTable, number, percent } from './table.js';
+import { headline, imageTable, kindTable, largestTable, notes, reasonTable, sizeTable, type Table } from './content.js';
+import { markdownTable } from './table.js';
 
 /** GitHub-flavoured markdown. */
 export function renderMarkdown(report: Report): string {
-  const { input, full, base } = report;
+  const { input } = report;
   const parts = [
     `# BTF of ${escapeMarkdown(input.file)}`,
-    `Of ${number(full.types)} types in ${number(full.bytes)} bytes, **${number(base.types)} types in ${number(base.bytes)} bytes (${percent(base.bytes, full.bytes)})** must stay.`,
+    `${headline(report, '**').replace('of', 'Of')}.`,
     ...(input.architecture === undefined
       ? []
       : [`${escapeMarkdown(input.architecture)}, ${escapeMarkdown(input.vermagic ?? '')}`]),

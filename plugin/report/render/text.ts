@@ -1,15 +1,15 @@
 import { printable } from '../../printable.js';
 import type { Report } from '../model.js';
-import { imageTable, kindTable, largestTable, notes, reasonTable, sizeTable, type Table } from './content.js';
-import { alignColumns, number, percent } from './table.js';
+import { headline, imageTable, kindTable, largestTable, notes, reasonTable, sizeTable, type Table } from './content.js';
+import { alignColumns } from './table.js';
 
 /** For the terminal: no colours, no control characters but newlines. */
 export function renderText(report: Report): string {
-  const { input, full, base } = report;
+  const { input } = report;
   const what = [input.architecture, input.vermagic].filter(part => part !== undefined).join(', ');
   const lines = [
     `${input.file}${what === '' ? '' : ` (${what})`}`,
-    `of ${number(full.types)} types in ${number(full.bytes)} bytes, ${number(base.types)} types in ${number(base.bytes)} bytes (${percent(base.bytes, full.bytes)}) must stay`,
+    headline(report),
     ...[sizeTable(report), imageTable(report), reasonTable(report), kindTable(report), largestTable(report)].flatMap(
       table => section(table),
     ),

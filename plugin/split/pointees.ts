@@ -1,0 +1,44 @@
+import type { Btf } from '../btf/btf.js';
+import { KIND_FUNC, KIND_FUNC_PROTO, KIND_PTR, KIND_STRUCT, KIND_UNION, ROLE_TYPE } from '../btf/kinds.js';
+import { functionPointer, members, skipModifiers } from '../btf/resolve.js';
+import type { Root } from '../roots/root.js';
+
+/** btf_check_iter_arg (kernel/bpf/btf.c) wants a STRUCT of this prefix behind the first argument of an iterator's kfuncs. */
+const ITERATOR_PREFIX = 'bpf_iter_';
+
+/**
+ * Structs and unions behind pointers that the kernel looks into when it registers something, or that programs which
+ * attach by BTF are given: as a FWD, registration fails or the programs are refused.
+ * - kfuncs: arguments of type `struct bpf_iter_*` (registration returns -22 otherwise);
+ * - struct_ops: arguments and results of every member and of every stub (prepare_func_args looks for structs);
+ * - iterators and LSM hooks: parameters and results (btf_ctx_access refuses an argument that is no struct).
+ * Ids in no order, possibly repeated.
+ */
+export function pointeesThatStay(btf: Btf, roots: readonly Root[]): number[] {
+  return roots.flatMap(({ id, reason }) => {
+    const kind = btf.kind(id);
+    if (kind === KIND_FUNC) {
+      const pointees = protoPointees(btf, btf.sizeOrType(id));
+      if (reason === 'stub' || reason === 'iterator' || reason === 'lsm') return pointees;
+      return reason === 'kfunc' ? pointees.filter(pointee => btf.name(pointee).startsWith(ITERATOR_PREFIX)) : [];
+    }
+    if (kind !== KIND_STRUCT || reason !== 'struct_ops') return [];
+    return members(btf, id).flatMap(({ type }) => protoPointees(btf, functionPointer(btf, type)));
+  });
+}
+
+/** What the pointers among result and parameters of a FUNC_PROTO lead to; nothing for another kind. */
+function protoPointees(btf: Btf, proto: number): number[] {
+  if (proto === 0 || btf.kind(proto) !== KIND_FUNC_PROTO) return [];
+  const start = btf.start(proto);
+  const { words, roles } = btf.owner(proto);
+  const found: number[] = [];
+  for (let i = start + 2; i < start + btf.recordBytes(proto) / 4; i++) {
+    if (roles[i] !== ROLE_TYPE) continue;
+    const pointer = skipModifiers(btf, words[i]);
+    if (pointer === 0 || btf.kind(pointer) !== KIND_PTR) continue;
+    const target = skipModifiers(btf, btf.sizeOrType(pointer));
+    if (target !== 0 && (btf.kind(target) === KIND_STRUCT || btf.kind(target) === KIND_UNION)) found.push(target);
+  }
+  return found;
+}
