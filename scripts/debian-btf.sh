@@ -17,43 +17,7 @@ versions=(6.1 6.12)
 
 die() { echo "debian-btf.sh: $*" >&2; exit 4; }
 
-need() { command -v "$1" >/dev/null || die "$1 is missing: apt-get install $2"; }
-
-# The machine's deb sources without their limits on architecture, in either of apt's two formats.
-copy_sources() {
-  local etc sourceparts sourcelist file
-  eval "$(apt-config shell etc Dir::Etc/d sourceparts Dir::Etc::sourceparts/d sourcelist Dir::Etc::sourcelist/f)"
-  rm -rf "$apt/sources"
-  mkdir -p "$apt/sources"
-  for file in "$sourceparts"/*.sources; do
-    [ -f "$file" ] || continue
-    sed '/^Architectures:/Id' "$file" >"$apt/sources/$(basename "$file")"
-  done
-  for file in "$sourcelist" "$sourceparts"/*.list; do
-    [ -f "$file" ] || continue
-    sed -E 's/\barch(-=|\+=|=)[^] ]+ ?//; s/\[ *\]//' "$file" >"$apt/sources/$(basename "$file")"
-  done
-  [ -n "$(ls -A "$apt/sources")" ] || die "no apt sources in $etc"
-}
-
-# Read after the machine's own settings, so that its proxies and keys hold. The hooks go: they act on the machine.
-write_settings() {
-  mkdir -p "$apt/state/lists/partial" "$apt/cache/archives/partial"
-  : >"$apt/status"
-  cat >"$apt/apt.conf" <<EOF
-#clear APT::Update::Pre-Invoke;
-#clear APT::Update::Post-Invoke;
-#clear APT::Update::Post-Invoke-Success;
-#clear APT::Architectures;
-APT::Architectures { $(printf '"%s"; ' "${architectures[@]}")};
-APT::Sandbox::User "root";
-Dir::State "$apt/state";
-Dir::State::status "$apt/status";
-Dir::Cache "$apt/cache";
-Dir::Etc::sourcelist "/dev/null";
-Dir::Etc::sourceparts "$apt/sources";
-EOF
-}
+source "$repository/scripts/private-apt.sh"
 
 # newest VERSION ARCH: the newest package of that series; no cloud, rt or debug flavour, no metapackage.
 newest() {
@@ -92,8 +56,8 @@ need tar tar
 need node nodejs
 [ -f "$extract" ] || die "build/scripts/extract-btf.js is missing: npm run build"
 mkdir -p "$out"
-copy_sources
-write_settings
+copy_sources "$apt/sources"
+write_settings "$apt" "${architectures[@]}"
 apt-get -c "$apt/apt.conf" -q update >&2
 for item in "${wanted[@]}"; do
   read -r version arch <<<"$item"

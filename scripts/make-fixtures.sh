@@ -1,5 +1,7 @@
 #!/usr/bin/env bash
-# Makes test/fixtures again: builds the sample kernels (or takes them from the cache), strips their DWARF and packs
+# Makes test/fixtures again, or those of the kernels named: scripts/make-fixtures.sh [KERNEL...]
+#
+# Builds the sample kernels (or takes them from the cache), strips their DWARF, trims some (see trim-kernel.ts) and packs
 # them. Needs what scripts/kernels/build.sh needs, and `npm ci && npm run build` before.
 set -euo pipefail
 
@@ -8,21 +10,33 @@ cache=${VMLINUX_BTF_CACHE:-$HOME/.cache/vmlinux-btf}
 staging=$(mktemp -d)
 trap 'rm -rf "$staging"' EXIT
 
-# Kernel, cross prefix, modules. Both kernels are whole: one is booted, and of the other the whole image is measured.
+# Kernel, cross prefix, whole or trimmed, its vmlinux, modules. Whole are the two that the tests boot and the one whose
+# image the report measures.
 kernels=(
-  "armv7-virt arm-linux-gnueabihf- net/ipv4/tcp_bbr.ko drivers/net/dummy.ko"
-  "mips32-malta-be mips-linux-gnu- net/ipv4/tcp_bbr.ko drivers/net/dummy.ko"
+  "arm64-virt aarch64-linux-gnu- whole vmlinux net/ipv4/netfilter/nf_defrag_ipv4.ko net/ipv6/netfilter/nf_defrag_ipv6.ko
+    net/netfilter/nf_conntrack.ko net/netfilter/nf_nat.ko net/ipv4/tcp_bbr.ko drivers/net/dummy.ko"
+  "armv7-virt arm-linux-gnueabihf- whole vmlinux net/ipv4/tcp_bbr.ko drivers/net/dummy.ko"
+  "mips32-malta-be mips-linux-gnu- whole vmlinux net/ipv4/tcp_bbr.ko drivers/net/dummy.ko"
+  "armv7-virt-7.2 arm-linux-gnueabihf- trimmed vmlinux net/ipv4/tcp_bbr.ko drivers/net/dummy.ko"
+  "mips64-malta-be mips-linux-gnu- trimmed vmlinux net/ipv4/tcp_bbr.ko drivers/net/dummy.ko"
+  "riscv64-virt riscv64-linux-gnu- trimmed vmlinux.relocs net/ipv4/tcp_bbr.ko drivers/net/dummy.ko"
+  "x86_64-pc x86_64-linux-gnu- trimmed vmlinux net/ipv4/tcp_bbr.ko drivers/net/dummy.ko"
 )
 
-pairs=()
+wanted() { [ $# -eq 1 ] || [[ " ${*:2} " == *" $1 "* ]]; }
+
+arguments=()
 for line in "${kernels[@]}"; do
-  read -r name cross modules <<<"$line"
+  read -r -d '' name cross extent vmlinux modules <<<"$line" || true
+  wanted "$name" "$@" || continue
   "$here/kernels/build.sh" "$name"
   mkdir -p "$staging/$name"
-  for file in vmlinux $modules; do
-    stripped=$staging/$name/$(basename "$file")
-    "${cross}objcopy" --strip-debug "$cache/kernels/$name/$file" "$stripped"
-    pairs+=("$name/$(basename "$file")" "$stripped")
+  for file in "$vmlinux" $modules; do
+    target=$(basename "${file/%vmlinux.relocs/vmlinux}")
+    "${cross}objcopy" --strip-debug "$cache/kernels/$name/$file" "$staging/$name/$target"
+    [ "$extent $target" != "trimmed vmlinux" ] || arguments+=(--trim)
+    arguments+=("$name/$target" "$staging/$name/$target")
   done
 done
-node "$here/../build/scripts/pack-fixtures.js" "${pairs[@]}"
+[ ${#arguments[@]} -gt 0 ] || { echo "make-fixtures.sh: no kernel called $*" >&2; exit 4; }
+node "$here/../build/scripts/pack-fixtures.js" "${arguments[@]}"

@@ -1,0 +1,56 @@
+# Sourced by the scripts: an apt directory of our own, so that the machine's package lists, architectures and settings
+# stay as they are. Its mirrors are the machine's own. The caller sets die().
+
+need() { command -v "$1" >/dev/null || die "$1 is missing: apt-get install $2"; }
+
+# The machine's deb sources without their limits on architecture, in either of apt's two formats. copy_sources TARGET
+copy_sources() {
+  local etc sourceparts sourcelist file
+  eval "$(apt-config shell etc Dir::Etc/d sourceparts Dir::Etc::sourceparts/d sourcelist Dir::Etc::sourcelist/f)"
+  rm -rf "$1"
+  mkdir -p "$1"
+  for file in "$sourceparts"/*.sources; do
+    [ -f "$file" ] || continue
+    sed '/^Architectures:/Id' "$file" >"$1/$(basename "$file")"
+  done
+  for file in "$sourcelist" "$sourceparts"/*.list; do
+    [ -f "$file" ] || continue
+    sed -E 's/\barch(-=|\+=|=)[^] ]+ ?//; s/\[ *\]//' "$file" >"$1/$(basename "$file")"
+  done
+  [ -n "$(ls -A "$1")" ] || die "no apt sources in $etc"
+}
+
+# Of every mirror copied to TARGET the suite SUITE and nothing else; mirrors of security updates have no such suite.
+# use_suite TARGET SUITE
+use_suite() {
+  local file
+  for file in "$1"/*; do
+    case $file in
+      *.sources) awk -v RS= -v ORS='\n\n' '!/security/' "$file" | sed -E "s/^Suites:.*/Suites: $2/I" ;;
+      *) grep -v security "$file" | sed -E "s/^(deb +(\[[^]]*\] +)?[^ ]+ +)[^ ]+/\1$2/" ;;
+    esac >"$file.new"
+    mv "$file.new" "$file"
+  done
+}
+
+# Read after the machine's own settings, so that its proxies and keys hold. The hooks go: they act on the machine.
+# write_settings FOLDER ARCHITECTURE...: FOLDER/apt.conf, with FOLDER/sources as its sources.
+write_settings() {
+  local apt=$1
+  shift
+  mkdir -p "$apt/state/lists/partial" "$apt/cache/archives/partial"
+  : >"$apt/status"
+  cat >"$apt/apt.conf" <<SETTINGS
+#clear APT::Update::Pre-Invoke;
+#clear APT::Update::Post-Invoke;
+#clear APT::Update::Post-Invoke-Success;
+#clear APT::Architectures;
+APT::Architectures { $(printf '"%s"; ' "$@")};
+APT::Sandbox::User "root";
+Dir::State "$apt/state";
+Dir::State::status "$apt/status";
+Dir::Cache "$apt/cache";
+Dir::Etc::sourcelist "/dev/null";
+Dir::Etc::sourceparts "$apt/sources";
+SETTINGS
+}
