@@ -8,9 +8,11 @@ source scripts/require.sh
 require_node
 require_tools bpftool=bpftool pahole=dwarves readelf=binutils gcc=gcc depmod=kmod cpio=cpio xz=xz-utils zstd=zstd lz4=lz4 \
   script=bsdutils qemu-system-mips=qemu-system-mips mips-linux-gnu-gcc=gcc-mips-linux-gnu \
+  qemu-system-aarch64=qemu-system-arm aarch64-linux-gnu-gcc=gcc-aarch64-linux-gnu \
   arm-linux-gnueabihf-objcopy=binutils-arm-linux-gnueabihf
 # The C library that the boot probe is linked with has no program to look for.
 [ -e /usr/mips-linux-gnu/lib/libc.a ] || require_tools mips-libc=libc6-dev-mips-cross
+[ -e /usr/aarch64-linux-gnu/lib/libc.a ] || require_tools arm64-libc=libc6-dev-arm64-cross
 require_packages
 npm run --silent lint
 npm run --silent build

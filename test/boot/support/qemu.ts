@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,6 +15,8 @@ export interface Machine {
   /** Prefix of the cross compiler; its libc is needed too. */
   readonly cross: string;
   readonly crossPackage: string;
+  /** How the kernel's Makefile makes the image that boots out of vmlinux; undefined where vmlinux itself boots. */
+  readonly objcopy?: readonly string[];
 }
 
 export const MALTA: Machine = {
@@ -25,6 +28,17 @@ export const MALTA: Machine = {
   crossPackage: 'gcc-mips-linux-gnu libc6-dev-mips-cross',
 };
 
+export const VIRT_ARM64: Machine = {
+  qemu: 'qemu-system-aarch64',
+  qemuPackage: 'qemu-system-arm',
+  arguments: ['-M', 'virt', '-cpu', 'cortex-a57', '-m', '512'],
+  console: 'ttyAMA0',
+  cross: 'aarch64-linux-gnu-',
+  crossPackage: 'gcc-aarch64-linux-gnu libc6-dev-arm64-cross',
+  // OBJCOPYFLAGS_Image of arch/arm64/boot/Makefile.
+  objcopy: ['-O', 'binary', '-R', '.note', '-R', '.note.gnu.build-id', '-R', '.comment', '-S'],
+};
+
 /** `panic=0`: a kernel that panicked says so and stops. Malta does not reboot of itself ("Reboot failed"). */
 const COMMAND_LINE = 'rdinit=/init initcall_debug loglevel=8 printk.devkmsg=on printk.time=0 panic=0';
 
@@ -34,6 +48,14 @@ const OVER = /^.*(?:probe: end|---\[ end Kernel panic|System halted).*$/m;
 export interface BootOptions {
   /** Seconds until QEMU is killed; 180 when left out: a loaded host emulates ten times slower than an idle one. */
   readonly timeout?: number;
+}
+
+/** What `boot` takes, made of a vmlinux as the kernel's Makefile makes it: vmlinux itself, or a file in `folder`. */
+export async function bootImage(machine: Machine, vmlinux: string, folder: string): Promise<string> {
+  if (machine.objcopy === undefined) return vmlinux;
+  const image = join(folder, `${createHash('sha256').update(vmlinux).digest('hex').slice(0, 16)}.Image`);
+  await execa(`${machine.cross}objcopy`, [...machine.objcopy, vmlinux, image]);
+  return image;
 }
 
 /**
@@ -57,7 +79,7 @@ export async function boot(
       machine.qemu,
       [
         ...machine.arguments,
-        // Malta brings a graphics and a network card, whose ROMs are packages of their own.
+        // Malta and virt bring graphics and network cards, whose ROMs are packages of their own.
         ...['-nographic', '-no-reboot', '-vga', 'none', '-nic', 'none'],
         ...['-kernel', kernel, '-initrd', initrdPath, '-append', commandLine],
       ],

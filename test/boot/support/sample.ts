@@ -1,0 +1,70 @@
+import { readFileSync } from 'node:fs';
+import type { ExecutionContext } from 'ava';
+import { fixture } from '../../support/fixtures.js';
+import { haveTool } from '../../support/tools.js';
+import { type BootLog, readBootLog } from './boot-log.js';
+import { initramfs } from './initramfs.js';
+import { compileProbe, type ProbeReport, readProbe } from './probe.js';
+import { boot, bootImage, MALTA, type Machine, VIRT_ARM64 } from './qemu.js';
+
+/** A kernel of the fixtures that QEMU boots. */
+export interface Sample {
+  /** Folder of the fixtures. */
+  readonly name: string;
+  readonly machine: Machine;
+  /** Built with the kernel, so before any split; each after those that it depends on. */
+  readonly modules: readonly string[];
+  /** Those of `modules` that use symbols of others of them: without these they are refused with -ENOENT. */
+  readonly dependent: readonly string[];
+}
+
+export const MIPS32: Sample = {
+  name: 'mips32-malta-be',
+  machine: MALTA,
+  modules: ['tcp_bbr.ko', 'dummy.ko'],
+  dependent: [],
+};
+
+export const ARM64: Sample = {
+  name: 'arm64-virt',
+  machine: VIRT_ARM64,
+  modules: ['nf_defrag_ipv4.ko', 'nf_defrag_ipv6.ko', 'nf_conntrack.ko', 'nf_nat.ko', 'tcp_bbr.ko', 'dummy.ko'],
+  dependent: ['nf_conntrack.ko', 'nf_nat.ko'],
+};
+
+export const CARRIER = 'vmlinux_btf.ko';
+const MINUTE = 60_000;
+
+export interface SampleBoot {
+  /** Up to the first old module: what must be equal. */
+  readonly log: BootLog;
+  readonly probe: ProbeReport;
+  readonly text: string;
+}
+
+/** Gives the test the time that an emulator may take, and is false when a program is missing, as `haveTool` says. */
+export function canBoot(t: ExecutionContext, { machine }: Sample): boolean {
+  t.timeout(10 * MINUTE, 'booting under emulation');
+  return haveTool(t, machine.qemu, machine.qemuPackage) && haveTool(t, `${machine.cross}gcc`, machine.crossPackage);
+}
+
+/**
+ * Boots a vmlinux of a sample with the probe as /init; it loads the carrier, if there is one, then the old modules.
+ * `folder` takes the image. Paths of the modules in the report: `/` and the file's name.
+ */
+export async function bootSample(
+  { name, machine, modules: old }: Sample,
+  vmlinux: string,
+  folder: string,
+  carrier?: string,
+): Promise<SampleBoot> {
+  const modules = [
+    ...(carrier === undefined ? [] : [{ path: CARRIER, data: readFileSync(carrier) }]),
+    ...old.map(path => ({ path, data: readFileSync(fixture(`${name}/${path}`)) })),
+  ];
+  const list = modules.map(({ path }) => `/${path}\n`).join('');
+  const init = { path: 'init', data: readFileSync(compileProbe(machine.cross)), mode: 0o755 };
+  const files = [init, { path: 'modules.list', data: Buffer.from(list) }, ...modules];
+  const text = await boot(machine, await bootImage(machine, vmlinux, folder), initramfs(files));
+  return { log: readBootLog(text, { until: `probe: loading /${old[0]}` }), probe: readProbe(text), text };
+}
