@@ -7,6 +7,8 @@ const text = { type: 'string', requiresArg: true } as const;
 const outOption = { ...text, alias: 'o', default: 'out', describe: 'folder of the results' } as const;
 const jsonOption = { type: 'boolean', default: false, describe: 'print JSON' } as const;
 const quietOption = { type: 'boolean', default: false, describe: 'print nothing when all is well' } as const;
+const mapOption = { ...text, describe: 'System.map of the build, for a vmlinux without symbols' } as const;
+const symversOption = { ...text, describe: 'Module.symvers of the build, for the CRC of module_layout' } as const;
 const baseOption = { ...text, alias: 'B', describe: 'base BTF (a file with it) of split BTF' } as const;
 
 /** Commands are loaded when they run: starting up is most of what a small job costs. */
@@ -36,6 +38,8 @@ function parser(args: readonly string[], context: Context) {
               default: 'complete',
               describe: 'what a root brings along: complete, forward (FWDs for what is only pointed to), auto',
             })
+            .option('system-map', mapOption)
+            .option('module-symvers', symversOption)
             .option('sizes', {
               ...text,
               default: 'gzip,xz,zstd',
@@ -52,6 +56,8 @@ function parser(args: readonly string[], context: Context) {
           command
             .positional('file', { type: 'string', demandOption: true })
             .option('base-btf', baseOption)
+            .option('system-map', mapOption)
+            .option('module-symvers', symversOption)
             .option('json', jsonOption),
         async argv => (await import('./commands/inspect.js')).inspect(argv, context),
       )
@@ -72,6 +78,7 @@ function parser(args: readonly string[], context: Context) {
           command
             .positional('type', { type: 'string', demandOption: true, describe: 'name, kind:name or id' })
             .positional('file', { type: 'string', describe: 'vmlinux; the one of the out folder without it' })
+            .option('system-map', mapOption)
             .option('out', outOption)
             .option('json', jsonOption),
         async argv => (await import('./commands/explain.js')).explain(argv, context),
@@ -83,6 +90,7 @@ function parser(args: readonly string[], context: Context) {
           command
             .positional('out', { type: 'string', default: 'out' })
             .option('original', { ...text, describe: 'the file that was split, when it has moved' })
+            .option('system-map', { ...text, describe: 'the System.map that the split used, when it has moved' })
             .option('json', jsonOption)
             .option('quiet', quietOption),
         async argv => (await import('./commands/verify.js')).verify(argv, context),

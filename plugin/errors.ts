@@ -63,7 +63,7 @@ const CATALOGUE = {
   'elf-symbols-missing': {
     exit: 3,
     what: 'the file has no symbol table',
-    hint: 'pass the vmlinux of the build before it was stripped of symbols',
+    hint: 'pass the vmlinux of the build before it was stripped of symbols, or its System.map with --system-map',
   },
   'elf-symbols': { exit: 3, what: 'the symbol table is damaged', hint: 'build the file again' },
   'elf-kind': { exit: 3, what: 'the wrong kind of ELF file', hint: 'pass a vmlinux (an ET_EXEC file)' },
@@ -72,15 +72,20 @@ const CATALOGUE = {
     what: 'an address lies in no section with data',
     hint: 'pass the vmlinux as the build made it',
   },
+  'elf-relocations': {
+    exit: 3,
+    what: 'the relocations of this kernel cannot be applied',
+    hint: 'pass the vmlinux as the build made it, or split its raw BTF with --roots',
+  },
+  'relocations-missing': {
+    exit: 3,
+    what: 'a relocatable kernel without its relocations',
+    hint: 'its pointers are only known after relocation: pass the file that has them (RISC-V builds: vmlinux.relocs)',
+  },
   'arch-unsupported': {
     exit: 3,
-    what: 'this architecture is not supported yet',
-    hint: 'ARM and MIPS32 are; raw BTF of any architecture can be split with --roots',
-  },
-  'relocatable-unsupported': {
-    exit: 3,
-    what: 'a relocatable kernel is not supported yet',
-    hint: 'its data words are only known after relocation; split its raw BTF with --roots',
+    what: 'no modules can be made for this architecture yet',
+    hint: 'they can for ARM, arm64, MIPS, RISC-V and x86-64; raw BTF of any architecture can be split with --roots',
   },
 
   'btf-missing': { exit: 3, what: 'no BTF in this file', hint: 'build the kernel with CONFIG_DEBUG_INFO_BTF=y' },
@@ -115,7 +120,17 @@ const CATALOGUE = {
   modversions: {
     exit: 3,
     what: 'the CRC of module_layout is not in this kernel',
-    hint: 'pass the vmlinux of the build, with its symbols',
+    hint: 'pass the Module.symvers of the build with --module-symvers',
+  },
+  'system-map': {
+    exit: 3,
+    what: 'the System.map cannot be used',
+    hint: 'pass the System.map of the same build, as it stands beside its vmlinux',
+  },
+  'module-symvers': {
+    exit: 3,
+    what: 'the Module.symvers cannot be used',
+    hint: 'pass the Module.symvers of the same build, as it stands beside its vmlinux',
   },
 
   'out-folder': {

@@ -23,10 +23,14 @@ export interface Piece {
   readonly bytes: Uint8Array;
 }
 
-/** `length` bytes from `offset` on, in pieces of at most 1 MiB. Throws what `read` throws. */
-export function* pieces(source: ByteSource, offset = 0, length = source.size): Generator<Piece> {
-  for (const end = offset + length; offset < end; offset += PIECE_BYTES)
-    yield { offset, bytes: source.read(offset, Math.min(PIECE_BYTES, end - offset)) };
+/**
+ * `length` bytes from `offset` on, in pieces of at most 1 MiB, each but the last a multiple of `entry` bytes. Throws what
+ * `read` throws.
+ */
+export function* pieces(source: ByteSource, offset = 0, length = source.size, entry = 1): Generator<Piece> {
+  const step = PIECE_BYTES - (PIECE_BYTES % entry);
+  for (const end = offset + length; offset < end; offset += step)
+    yield { offset, bytes: source.read(offset, Math.min(step, end - offset)) };
 }
 
 function checkRange(source: ByteSource, offset: number, length: number): void {

@@ -38,7 +38,13 @@ export function buildCarrier(input: CarrierInput): Uint8Array {
     ...(abi.layoutCrc === undefined
       ? []
       : [
-          { name: '__versions', type: SHT_PROGBITS, flags: SHF_ALLOC, align: 4, data: versions(header, abi.layoutCrc) },
+          {
+            name: '__versions',
+            type: SHT_PROGBITS,
+            flags: SHF_ALLOC,
+            align: header.class / 8,
+            data: versions(header, abi.layoutCrc),
+          },
         ]),
     { name: THIS_MODULE, type: SHT_PROGBITS, flags: SHF_ALLOC | SHF_WRITE, align: MODULE_ALIGN, data: thisModule(abi) },
     ...architectureSections(architecture),
@@ -64,12 +70,13 @@ export function buildCarrier(input: CarrierInput): Uint8Array {
   });
 }
 
-function modinfo({ header, abi, baseSha256 }: CarrierInput): Uint8Array {
+function modinfo({ header, architecture, abi, baseSha256 }: CarrierInput): Uint8Array {
   const entries = {
     license: 'GPL',
     description: 'BTF type information that vmlinux does not carry itself',
     btf_base_sha256: baseSha256,
     depends: '',
+    ...architecture.modinfo,
     name: CARRIER_NAME,
     vermagic: abi.vermagic,
   };

@@ -5,7 +5,7 @@ import { memberAt } from '../btf/resolve.js';
 import { EndianReader } from '../bytes/endian.js';
 import { SHN_ABS } from '../elf/constants.js';
 import type { ElfFile } from '../elf/file.js';
-import type { SymbolTable } from '../elf/symbols.js';
+import type { Symbols } from '../elf/symbols.js';
 import { CodedError } from '../errors.js';
 
 const MAX_VERMAGIC = 256;
@@ -21,16 +21,24 @@ export interface KernelAbi {
   readonly layoutCrc: number | undefined;
 }
 
+/** What was given on the command line, for kernels that do not tell. */
+export interface GivenAbi {
+  readonly vermagic?: string | undefined;
+  /** CRC of module_layout, from Module.symvers. */
+  readonly layoutCrc?: number | undefined;
+}
+
 /**
- * Reads the ABI from a vmlinux: the vermagic from its data (or `override`), struct module from its BTF, the CRC from
- * `__crc_module_layout` when the vermagic says modversions. Throws `vermagic`, `module-layout`, `modversions`.
+ * Reads the ABI from a vmlinux: the vermagic from its data (or as given), struct module from its BTF, the CRC from
+ * `__crc_module_layout` (or as given where there is no such symbol) when the vermagic says modversions. Throws `vermagic`,
+ * `module-layout`, `modversions`.
  */
 export function readKernelAbi(
   elf: ElfFile,
-  symbols: SymbolTable,
+  symbols: Symbols,
   btf: Btf,
   names: NameIndex,
-  override?: string,
+  given: GivenAbi = {},
 ): KernelAbi {
   const place = { file: elf.source.name };
   const module = names.first('module', KIND_STRUCT);
@@ -40,26 +48,38 @@ export function readKernelAbi(
       ...place,
       section: '.BTF',
     });
-  const vermagic = override ?? readVermagic(elf, symbols);
+  const vermagic = given.vermagic ?? readVermagic(elf, symbols);
   return {
     vermagic,
     moduleSize: btf.sizeOrType(module),
     moduleNameOffset: name.byteOffset,
-    layoutCrc: /\bmodversions\b/.test(vermagic) ? readLayoutCrc(elf, symbols) : undefined,
+    layoutCrc: /\bmodversions\b/.test(vermagic) ? layoutCrc(elf, symbols, given.layoutCrc) : undefined,
   };
 }
 
-function readVermagic(elf: ElfFile, symbols: SymbolTable): string {
+function readVermagic(elf: ElfFile, symbols: Symbols): string {
   const symbol = symbols.find('vermagic');
   if (symbol === undefined) throw new CodedError('vermagic', 'no symbol vermagic', { file: elf.source.name });
   return elf.readCString(symbol.value, MAX_VERMAGIC);
 }
 
+/** What is given may not contradict the kernel: it would be the Module.symvers of another build. */
+function layoutCrc(elf: ElfFile, symbols: Symbols, given: number | undefined): number {
+  const file = elf.source.name;
+  const own = readLayoutCrc(elf, symbols);
+  const crc = own ?? given;
+  if (crc === undefined) throw new CodedError('modversions', 'no symbol __crc_module_layout', { file });
+  if (given !== undefined && given !== crc)
+    throw new CodedError('modversions', `0x${given.toString(16)} was given, the kernel has 0x${crc.toString(16)}`, {
+      file,
+    });
+  return crc;
+}
+
 /** The CRC is the symbol's value (absolute, before 6.0) or the 32-bit word at its address. */
-function readLayoutCrc(elf: ElfFile, symbols: SymbolTable): number {
+function readLayoutCrc(elf: ElfFile, symbols: Symbols): number | undefined {
   const symbol = symbols.find('__crc_module_layout');
-  if (symbol === undefined)
-    throw new CodedError('modversions', 'no symbol __crc_module_layout', { file: elf.source.name });
+  if (symbol === undefined) return undefined;
   if (symbol.section === SHN_ABS) return Number(BigInt.asUintN(32, symbol.value));
   return new EndianReader(elf.readAddress(symbol.value, 4), elf.header.order).u32(0);
 }

@@ -17,6 +17,7 @@ export interface ExplainArguments {
   readonly type: string;
   /** A vmlinux; without one, the file that the out folder was split from. */
   readonly file?: string | undefined;
+  readonly systemMap?: string | undefined;
   readonly out: string;
   readonly json: boolean;
 }
@@ -46,7 +47,7 @@ export async function explain(args: ExplainArguments, context: Context): Promise
     undefined,
     input => {
       const names = new NameIndex(input.btf);
-      const roots = manifest?.roots ?? kernelRoots(asKernel(input, names)).roots;
+      const roots = manifest?.roots ?? kernelRoots(asKernel(input, names, args.systemMap)).roots;
       return explainType(input.btf, names, roots, args.type);
     },
     'refused',

@@ -4,7 +4,7 @@ import { NameIndex } from '../btf/names.js';
 import { readKernelAbi } from '../carrier/kernel-abi.js';
 import { machineName } from '../elf/constants.js';
 import { CodedError, formatError } from '../errors.js';
-import { asKernel, type BtfInput, readBtf, withInput } from '../pipeline/input.js';
+import { asKernel, type BtfInput, layoutCrcOf, readBtf, withInput } from '../pipeline/input.js';
 import { kernelRoots } from '../pipeline/roots.js';
 import { printable } from '../printable.js';
 import { alignColumns, number, percent } from '../report/render/table.js';
@@ -16,6 +16,8 @@ import { type Context, printJson } from './context.js';
 export interface InspectArguments {
   readonly file: string;
   readonly baseBtf?: string | undefined;
+  readonly systemMap?: string | undefined;
+  readonly moduleSymvers?: string | undefined;
   readonly json: boolean;
 }
 
@@ -50,12 +52,12 @@ interface KernelFacts {
 /** Looks at a file and tells what a split would find; writes nothing. */
 export async function inspect(args: InspectArguments, context: Context): Promise<void> {
   const base = args.baseBtf === undefined ? undefined : await readBtf(args.baseBtf);
-  const inspection = await withInput(args.file, base, inspectInput);
+  const inspection = await withInput(args.file, base, input => inspectInput(input, args));
   if (args.json) await printJson(context, inspection);
   else await context.print(render(inspection));
 }
 
-function inspectInput(input: BtfInput): Inspection {
+function inspectInput(input: BtfInput, args: InspectArguments): Inspection {
   const { btf, elf } = input;
   const facts = {
     file: input.file,
@@ -75,7 +77,7 @@ function inspectInput(input: BtfInput): Inspection {
   };
   if (input.kind !== 'vmlinux') return facts;
   try {
-    return { ...facts, kernel: kernelFacts(input) };
+    return { ...facts, kernel: kernelFacts(input, args) };
   } catch (error) {
     if (error instanceof CodedError) return { ...facts, unsplittable: formatError(error) };
     throw error;
@@ -88,11 +90,13 @@ function countKinds(btf: Btf): Record<string, number> {
   );
 }
 
-function kernelFacts(input: BtfInput): KernelFacts {
+function kernelFacts(input: BtfInput, args: InspectArguments): KernelFacts {
   const names = new NameIndex(input.btf);
-  const kernel = asKernel(input, names);
+  const kernel = asKernel(input, names, args.systemMap);
   const { roots, structOps, warnings } = kernelRoots(kernel);
-  const abi = readKernelAbi(kernel.elf, kernel.symbols, kernel.btf, names);
+  const abi = readKernelAbi(kernel.elf, kernel.symbols, kernel.btf, names, {
+    layoutCrc: layoutCrcOf(args.moduleSymvers),
+  });
   const closure = closeOver(kernel.btf, new Companions(kernel.btf, names), roots);
   return {
     vermagic: abi.vermagic.trim(),

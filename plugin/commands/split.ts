@@ -12,6 +12,8 @@ export interface SplitArguments {
   readonly roots?: string | undefined;
   readonly vermagic?: string | undefined;
   readonly closure: string;
+  readonly systemMap?: string | undefined;
+  readonly moduleSymvers?: string | undefined;
   /** Comma-separated compressors, or `none`. */
   readonly sizes: string;
   readonly json: boolean;
@@ -27,6 +29,8 @@ export async function split(args: SplitArguments, context: Context): Promise<voi
     rootsFile: args.roots,
     vermagic: args.vermagic,
     reach: parseClosure(args.closure),
+    systemMap: args.systemMap,
+    moduleSymvers: args.moduleSymvers,
     compressors: parseCompressors(args.sizes),
     onStage: context.onStage,
   });

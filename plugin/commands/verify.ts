@@ -4,12 +4,13 @@ import { type Context, printJson } from './context.js';
 export interface VerifyArguments {
   readonly out: string;
   readonly original?: string | undefined;
+  readonly systemMap?: string | undefined;
   readonly json: boolean;
   readonly quiet: boolean;
 }
 
 export async function verify(args: VerifyArguments, context: Context): Promise<void> {
-  const verified = await verifyOut(args.out, args.original);
+  const verified = await verifyOut(args.out, args.original, args.systemMap);
   if (args.json) await printJson(context, verified);
   else if (!args.quiet)
     await context.print(

@@ -17,11 +17,30 @@ export interface ElfSymbol {
   readonly section: number;
 }
 
+/** The symbols of a linked kernel: its symbol table, or its System.map. Symbol 0 is none. */
+export interface Symbols {
+  readonly count: number;
+  /** Whether sizes are known; without, a size is the distance to the next address, and so an upper bound. */
+  readonly sized: boolean;
+  name(index: number): string;
+  /** Compares without making a string. `prefix` is ASCII. */
+  nameStartsWith(index: number, prefix: Uint8Array): boolean;
+  value(index: number): bigint;
+  size(index: number): number;
+  /** STT_* */
+  type(index: number): number;
+  /** Every symbol that is defined in one section. */
+  inSection(section: ElfSection): Iterable<ElfSymbol>;
+  /** The first symbol of exactly this name, or undefined. */
+  find(name: string): ElfSymbol | undefined;
+}
+
 /**
  * A symbol table over its own bytes: no object a symbol until one is asked for, for a kernel has 100,000 and more.
  */
-export class SymbolTable {
+export class SymbolTable implements Symbols {
   readonly count: number;
+  readonly sized = true;
   readonly #entries: EndianReader;
   readonly #strings: Buffer;
   readonly #extended: EndianReader | undefined;
@@ -45,9 +64,14 @@ export class SymbolTable {
     this.#file = file;
   }
 
+  /** False for a file that was stripped of its symbols. */
+  static isIn(elf: ElfFile): boolean {
+    return (tableOf(elf)?.size ?? 0) > 0;
+  }
+
   /** Reads `.symtab`. Throws `elf-symbols-missing`, `elf-symbols`, `file-truncated`. */
   static read(elf: ElfFile): SymbolTable {
-    const table = elf.sections.find(section => section.type === SHT_SYMTAB);
+    const table = tableOf(elf);
     if (table === undefined || table.size === 0)
       throw new CodedError('elf-symbols-missing', 'no .symtab', { file: elf.source.name });
     const place = { file: elf.source.name, section: table.name };
@@ -175,4 +199,8 @@ export class SymbolTable {
     }
     return offset;
   }
+}
+
+function tableOf(elf: ElfFile): ElfSection | undefined {
+  return elf.sections.find(section => section.type === SHT_SYMTAB);
 }

@@ -2,9 +2,11 @@ import { Btf } from '../btf/btf.js';
 import { magicOrder } from '../btf/header.js';
 import type { NameIndex } from '../btf/names.js';
 import { FileSource } from '../bytes/source.js';
+import { readLayoutCrc } from '../carrier/symvers.js';
 import { ET_REL } from '../elf/constants.js';
 import { ElfFile, type ElfSection } from '../elf/file.js';
-import { SymbolTable } from '../elf/symbols.js';
+import { type Symbols, SymbolTable } from '../elf/symbols.js';
+import { SystemMap } from '../elf/system-map.js';
 import { CodedError } from '../errors.js';
 
 export const BTF_SECTION = '.BTF';
@@ -95,12 +97,15 @@ export interface KernelInput extends BtfInput {
   readonly kind: 'vmlinux';
   readonly elf: ElfFile;
   readonly section: ElfSection;
-  readonly symbols: SymbolTable;
+  readonly symbols: Symbols;
   readonly names: NameIndex;
 }
 
-/** Throws `elf-kind` for a module or bare BTF, `elf-symbols-missing` for a stripped vmlinux. */
-export function asKernel(input: BtfInput, names: NameIndex): KernelInput {
+/**
+ * `systemMap`: path of the System.map, which is read where the file has no symbol table. Throws `elf-kind` for a module or
+ * bare BTF, `elf-symbols-missing` for a stripped vmlinux without a map, `system-map`.
+ */
+export function asKernel(input: BtfInput, names: NameIndex, systemMap?: string): KernelInput {
   const { elf, section } = input;
   if (elf === undefined || section === undefined || input.kind !== 'vmlinux') {
     throw new CodedError(
@@ -111,5 +116,24 @@ export function asKernel(input: BtfInput, names: NameIndex): KernelInput {
       { file: input.file },
     );
   }
-  return { ...input, kind: 'vmlinux', elf, section, symbols: SymbolTable.read(elf), names };
+  return { ...input, kind: 'vmlinux', elf, section, symbols: readSymbols(elf, systemMap), names };
+}
+
+function readSymbols(elf: ElfFile, systemMap: string | undefined): Symbols {
+  if (systemMap === undefined || SymbolTable.isIn(elf)) return SymbolTable.read(elf);
+  return withSource(systemMap, source => SystemMap.read(source, elf));
+}
+
+/** CRC of module_layout in the Module.symvers at `path`, for kernels without `__crc_*` symbols. Throws `module-symvers`. */
+export function layoutCrcOf(path: string | undefined): number | undefined {
+  return path === undefined ? undefined : withSource(path, readLayoutCrc);
+}
+
+function withSource<T>(path: string, use: (source: FileSource) => T): T {
+  const source = FileSource.open(path);
+  try {
+    return use(source);
+  } finally {
+    source.close();
+  }
 }

@@ -12,6 +12,8 @@ export interface Manifest {
   readonly schemaVersion: 1;
   readonly tool: { readonly name: string; readonly version: string };
   readonly input: InputFile;
+  /** The System.map that gave the symbols, as a path from the out folder, where the input had none. */
+  readonly systemMap?: string | undefined;
   readonly closure: Reach;
   readonly types: { readonly full: number; readonly base: number; readonly rest: number };
   /** Bytes of NULs at the end of the strings of base.btf. */
@@ -43,6 +45,7 @@ export function decodePermutation(bytes: Uint8Array): Uint32Array {
 
 export function buildManifest(
   input: InputFile,
+  systemMap: string | undefined,
   btf: Btf,
   split: Split,
   permutation: string,
@@ -52,6 +55,7 @@ export function buildManifest(
     schemaVersion: 1,
     tool: TOOL,
     input,
+    ...(systemMap === undefined ? {} : { systemMap }),
     closure: split.reach,
     types: { full: split.btf.count, base: split.closure.types, rest: split.btf.count - split.closure.types },
     padding: split.padding,

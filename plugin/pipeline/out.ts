@@ -25,6 +25,7 @@ function isManifest(value: Manifest): boolean {
     typeof value.input.sha256 === 'string' &&
     (value.closure === 'complete' || value.closure === 'forward') &&
     (value.input.kind === 'vmlinux' || value.input.kind === 'btf') &&
+    (value.systemMap === undefined || typeof value.systemMap === 'string') &&
     typeof value.types === 'object' &&
     value.types !== null &&
     Array.isArray(value.roots) &&

@@ -1,8 +1,9 @@
+import { Relocations } from '../elf/relocations.js';
 import { CodedError } from '../errors.js';
 import { type BtfIds, readBtfIds } from '../roots/btf-ids.js';
 import { rootsByName } from '../roots/by-name.js';
 import { REASONS, type Root } from '../roots/root.js';
-import { readStructOps, refuseRelocatable } from '../roots/struct-ops.js';
+import { readStructOps } from '../roots/struct-ops.js';
 import type { KernelInput } from './input.js';
 
 export interface KernelRoots {
@@ -16,10 +17,10 @@ export interface KernelRoots {
 /** Everything the kernel needs of its BTF. Throws what the readers of `roots/` throw. */
 export function kernelRoots(kernel: KernelInput): KernelRoots {
   const { elf, symbols, btf, names } = kernel;
-  refuseRelocatable(elf);
+  const relocations = Relocations.read(elf);
   const ids = readBtfIds(elf, symbols, btf);
   if (ids === undefined) throw new CodedError('btf-ids', 'no .BTF_ids section', { file: kernel.file });
-  const structOps = readStructOps(elf, symbols, btf, names);
+  const structOps = readStructOps(elf, relocations, symbols, btf, names);
   const named = rootsByName(
     btf,
     names,

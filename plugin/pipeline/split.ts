@@ -17,7 +17,7 @@ import { renderMarkdown } from '../report/render/markdown.js';
 import type { Root } from '../roots/root.js';
 import { parseRootsFile } from '../roots/roots-file.js';
 import { type Reach, type Split, splitBtf } from '../split/split.js';
-import { asKernel, type BtfInput, type KernelInput, withInput } from './input.js';
+import { asKernel, type BtfInput, type KernelInput, layoutCrcOf, withInput } from './input.js';
 import { buildManifest, encodePermutation } from './manifest.js';
 import { buildReport } from './report.js';
 import { type KernelRoots, kernelRoots } from './roots.js';
@@ -43,6 +43,9 @@ export interface SplitOptions {
   readonly vermagic?: string | undefined;
   /** Default: complete. */
   readonly reach?: Reach;
+  /** Paths of the System.map and the Module.symvers of the build, for a vmlinux without symbols. */
+  readonly systemMap?: string | undefined;
+  readonly moduleSymvers?: string | undefined;
   readonly compressors: readonly Compressor[];
   /** Told what is being done, in a few words. */
   readonly onStage?: (stage: string) => void;
@@ -65,7 +68,7 @@ export async function runSplit(options: SplitOptions): Promise<Report> {
       await stage('looking for what the kernel needs');
       const names = new NameIndex(input.btf);
       // A vmlinux whose roots are given is treated as the BTF in it: its .BTF_ids are not what was asked for.
-      const target = options.rootsFile === undefined ? prepareKernel(input, names, options.vermagic) : undefined;
+      const target = options.rootsFile === undefined ? prepareKernel(input, names, options) : undefined;
       const roots = target?.found.roots ?? readRoots(options.rootsFile ?? '', input, names);
       await stage('splitting and proving');
       const split = splitBtf(input.btf, names, roots, target?.kernel.section.size, options.reach);
@@ -101,8 +104,11 @@ export async function runSplit(options: SplitOptions): Promise<Report> {
           writeText(out, FILES.markdown, renderMarkdown(report)),
         );
         if (target !== undefined) files.push(hashStaged(out, FILES.image));
+        const fromOut = (path: string): string => relative(resolve(options.out), resolve(path));
         const manifest = buildManifest(
-          { file: relative(resolve(options.out), resolve(input.file)), ...described },
+          { file: fromOut(input.file), ...described },
+          // The map is looked at only where the kernel has no symbol table.
+          target?.kernel.symbols.sized === false ? fromOut(options.systemMap ?? '') : undefined,
           input.btf,
           split,
           FILES.permutation,
@@ -144,14 +150,17 @@ interface Target {
   readonly abi: KernelAbi;
 }
 
-function prepareKernel(input: BtfInput, names: NameIndex, vermagic: string | undefined): Target {
-  const kernel = asKernel(input, names);
+function prepareKernel(input: BtfInput, names: NameIndex, options: SplitOptions): Target {
+  const kernel = asKernel(input, names, options.systemMap);
   const { elf, symbols, btf, file } = kernel;
   return {
     kernel,
     found: kernelRoots(kernel),
     architecture: carrierArchitecture(elf.header, file),
-    abi: readKernelAbi(elf, symbols, btf, names, vermagic),
+    abi: readKernelAbi(elf, symbols, btf, names, {
+      vermagic: options.vermagic,
+      layoutCrc: layoutCrcOf(options.moduleSymvers),
+    }),
   };
 }
 

@@ -11,7 +11,7 @@ import { hashSource, sha256 } from '../host/hash.js';
 import { proveUntouched, remapIds } from '../image/image.js';
 import type { Root } from '../roots/root.js';
 import { proveWritten } from '../split/split.js';
-import { asKernel, type BtfInput, withInput } from './input.js';
+import { asKernel, type BtfInput, type KernelInput, withInput } from './input.js';
 import { decodePermutation, type Manifest } from './manifest.js';
 import { readManifest } from './out.js';
 import { kernelRoots } from './roots.js';
@@ -25,9 +25,9 @@ export interface Verified {
 
 /**
  * Proves every promise of an out folder against the file it was made from (`original`, or the one that split.json
- * names). Throws `verify` for the first promise that does not hold.
+ * names; `systemMap` likewise). Throws `verify` for the first promise that does not hold.
  */
-export async function verifyOut(out: string, original?: string): Promise<Verified> {
+export async function verifyOut(out: string, original?: string, systemMap?: string): Promise<Verified> {
   const manifest = readManifest(out);
   const file = original ?? resolve(out, manifest.input.file);
   checkHashes(out, manifest);
@@ -56,7 +56,9 @@ export async function verifyOut(out: string, original?: string): Promise<Verifie
     checkManifest(out, manifest, input, base, rest, newIds);
     const proved: string[] = ['the SHA-256 of every file is the one in split.json', ...invariants];
     if (manifest.input.kind === 'vmlinux') {
-      checkImage(out, input, base, newIds, manifest);
+      const { systemMap: recorded } = manifest;
+      const map = systemMap ?? (recorded === undefined ? undefined : resolve(out, recorded));
+      checkImage(out, asKernel(input, new NameIndex(input.btf), map), base, newIds, manifest);
       checkCarrier(out, base, rest);
       proved.push(
         'split.json names every root of the original',
@@ -125,9 +127,7 @@ function checkHashes(out: string, manifest: Manifest): void {
   }
 }
 
-function checkImage(out: string, input: BtfInput, base: Uint8Array, newIds: Uint32Array, manifest: Manifest): void {
-  const names = new NameIndex(input.btf);
-  const kernel = asKernel(input, names);
+function checkImage(out: string, kernel: KernelInput, base: Uint8Array, newIds: Uint32Array, manifest: Manifest): void {
   const { ids, roots: wanted } = kernelRoots(kernel);
   // Tags follow their targets: they are no roots of their own, and what needs none has been proved.
   const told = manifest.roots.filter(root => root.reason !== 'tag');
@@ -143,7 +143,7 @@ function checkImage(out: string, input: BtfInput, base: Uint8Array, newIds: Uint
   const image = FileSource.open(join(out, FILES.image));
   try {
     proveUntouched(
-      input.source,
+      kernel.source,
       image,
       [
         { section: kernel.section.name, offset: kernel.section.offset, bytes: base },

@@ -2,7 +2,7 @@ import type { Btf } from '../btf/btf.js';
 import { kindName } from '../btf/kinds.js';
 import type { EndianReader } from '../bytes/endian.js';
 import type { ElfFile, ElfSection } from '../elf/file.js';
-import type { SymbolTable } from '../elf/symbols.js';
+import type { Symbols } from '../elf/symbols.js';
 import { CodedError } from '../errors.js';
 import type { Reason, Root } from './root.js';
 
@@ -48,13 +48,14 @@ interface IdSet {
  * against the name and kind of its symbol, so that a section of another build is refused. Undefined when the kernel
  * has no such section. Throws `btf-ids`.
  */
-export function readBtfIds(elf: ElfFile, symbols: SymbolTable, btf: Btf): BtfIds | undefined {
+export function readBtfIds(elf: ElfFile, symbols: Symbols, btf: Btf): BtfIds | undefined {
   const section = elf.find(BTF_IDS_SECTION);
   if (section === undefined) return undefined;
   const words = elf.reader(section);
   const { ids, labels } = readSymbols(elf, section, symbols);
   if (ids.length === 0 && section.size > 0) throw bad(elf, 'no symbol names its words', 0);
-  const sets = ids.filter(isSet).map(symbol => readSet(elf, words, symbol));
+  const measured = symbols.sized ? ids : measureSets(elf, words, ids, labels);
+  const sets = measured.filter(isSet).map(symbol => readSet(elf, words, symbol));
   const listed = ids.filter(symbol => !isSet(symbol));
 
   const roots: Root[] = [];
@@ -100,7 +101,51 @@ function typeName(btf: Btf, id: number): string {
 
 type Label = { readonly name: string; readonly offset: number };
 
-function readSymbols(elf: ElfFile, section: ElfSection, symbols: SymbolTable): { ids: IdSymbol[]; labels: Label[] } {
+/** A System.map does not say to which section a symbol belongs: one of another kernel shows by its addresses. */
+function checkAllInside(elf: ElfFile, section: ElfSection, symbols: Symbols): void {
+  const prefix = Buffer.from(PREFIX, 'latin1');
+  for (let i = 1; i < symbols.count; i++) {
+    if (!symbols.nameStartsWith(i, prefix)) continue;
+    const offset = symbols.value(i) - section.addr;
+    if (offset < 0n || offset >= BigInt(section.size))
+      throw bad(elf, `${symbols.name(i)} lies outside the section`, Number(offset));
+  }
+}
+
+/**
+ * Without sizes, the set's own count says where it ends. The next list or set starts there, or behind words of 0: no id may
+ * lie between, and the count may not reach beyond.
+ */
+function measureSets(
+  elf: ElfFile,
+  words: EndianReader,
+  ids: readonly IdSymbol[],
+  labels: readonly Label[],
+): IdSymbol[] {
+  const starts = [...labels, ...ids.filter(isSet)].map(({ offset }) => offset).sort((a, b) => a - b);
+  const listed = ids.filter(symbol => !isSet(symbol)).map(({ offset }) => offset);
+  return ids.map(symbol => {
+    if (!isSet(symbol)) return symbol;
+    const { kind, offset, name } = symbol;
+    const limit = starts.find(start => start > offset) ?? words.length;
+    const stride = strideOf(kind);
+    const count = words.u32(offset);
+    const end = offset + stride * (count + 1);
+    const room = Math.floor((limit - offset) / stride) - 1;
+    const counts = `set ${name} counts ${count}`;
+    if (end > limit) throw bad(elf, `${counts}, up to the next symbol there is room for ${room}`, offset);
+    for (let at = end; at < limit; at += 4)
+      if (words.u32(at) !== 0 || listed.includes(at)) throw bad(elf, `${counts}, an id follows behind it`, at);
+    return { ...symbol, size: end - offset };
+  });
+}
+
+function strideOf(kind: string): 4 | 8 {
+  return kind === 'set8' ? 8 : 4;
+}
+
+function readSymbols(elf: ElfFile, section: ElfSection, symbols: Symbols): { ids: IdSymbol[]; labels: Label[] } {
+  if (!symbols.sized) checkAllInside(elf, section, symbols);
   const ids: IdSymbol[] = [];
   const labels: Label[] = [];
   for (const symbol of symbols.inSection(section)) {
@@ -118,18 +163,18 @@ function readSymbols(elf: ElfFile, section: ElfSection, symbols: SymbolTable): {
     const isSetSymbol = kind === 'set' || kind === 'set8';
     ids.push({ kind, name: isSetSymbol ? tail : tail.replace(/__\d+$/, ''), offset, size: symbol.size });
   }
-  labels.sort((a, b) => a.offset - b.offset);
+  // Lists that the configuration left empty share their place with the next one: the name decides, in every table.
+  labels.sort((a, b) => a.offset - b.offset || (a.name < b.name ? -1 : 1));
   return { ids, labels };
 }
 
 function readSet(elf: ElfFile, words: EndianReader, symbol: IdSymbol): IdSet {
-  const wide = symbol.kind === 'set8';
-  const stride = wide ? 8 : 4;
+  const stride = strideOf(symbol.kind);
   const { offset, size, name } = symbol;
   if (size < stride || size % stride !== 0 || offset + size > words.length)
     throw bad(elf, `set ${name} has a size of ${size} bytes`, offset);
   const set: IdSet = {
-    kind: wide ? 'set8' : 'set',
+    kind: stride === 8 ? 'set8' : 'set',
     name,
     offset,
     first: offset + stride,

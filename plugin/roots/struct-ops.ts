@@ -3,20 +3,10 @@ import { KIND_FUNC, KIND_STRUCT } from '../btf/kinds.js';
 import type { NameIndex } from '../btf/names.js';
 import { typesWithPrefix } from '../btf/names.js';
 import { functionPointer, memberAt, members } from '../btf/resolve.js';
-import {
-  EM_ARM,
-  ET_DYN,
-  ET_EXEC,
-  machineName,
-  SHF_ALLOC,
-  SHT_REL,
-  SHT_RELA,
-  SHT_RELR,
-  STT_FUNC,
-  STT_OBJECT,
-} from '../elf/constants.js';
-import type { ElfFile, ElfSection } from '../elf/file.js';
-import type { SymbolTable } from '../elf/symbols.js';
+import { EM_ARM, STT_FUNC, STT_OBJECT } from '../elf/constants.js';
+import type { ElfFile } from '../elf/file.js';
+import type { Relocations } from '../elf/relocations.js';
+import type { Symbols } from '../elf/symbols.js';
 import { CodedError } from '../errors.js';
 import type { Root } from './root.js';
 
@@ -31,38 +21,30 @@ export interface StructOps {
   readonly warnings: readonly string[];
 }
 
-/**
- * Throws `relocatable-unsupported` for a kernel whose data words hold zeros until it has relocated itself: pointers
- * read from it would be misread. Throws `elf-kind` for anything that is not a linked kernel.
- */
-export function refuseRelocatable(elf: ElfFile): void {
-  const place = { file: elf.source.name };
-  const dynamic = elf.sections.find(
-    section => (section.flags & SHF_ALLOC) !== 0 && section.size > 0 && relocates(elf, section),
-  );
-  if (elf.header.type === ET_DYN || dynamic !== undefined) {
-    const why = dynamic === undefined ? 'an ET_DYN file' : `${dynamic.size} bytes of relocations`;
-    throw new CodedError('relocatable-unsupported', `${machineName(elf.header.machine)}, ${why}`, {
-      ...place,
-      section: dynamic?.name,
-    });
-  }
-  if (elf.header.type !== ET_EXEC) throw new CodedError('elf-kind', `e_type ${elf.header.type}`, place);
-}
-
-/** MIPS kernels keep a `.rel.dyn` of nothing but R_MIPS_NONE: entries of zeros relocate nothing. */
-function relocates(elf: ElfFile, section: ElfSection): boolean {
-  if (section.type === SHT_RELA || section.type === SHT_RELR) return true;
-  return section.type === SHT_REL && elf.data(section).some(byte => byte !== 0);
+/** Where variables and their pointers are read from. */
+interface Image {
+  readonly elf: ElfFile;
+  readonly relocations: Relocations;
+  readonly symbols: Symbols;
+  readonly btf: Btf;
+  /** Type id of struct bpf_struct_ops. */
+  readonly opsType: number;
 }
 
 /**
  * Everything that registering a struct_ops looks up by name (kernel/bpf/bpf_struct_ops.c): the ops struct, its value
  * struct, and the FUNC of every cfi stub. The variables of type `struct bpf_struct_ops` are found without DWARF: object
  * symbols of that size, whose `name` member points to the name of a struct. Which ones must exist is known from the
- * value structs in the BTF, so a table that was not found is an error, never "none". Throws `struct-ops`.
+ * value structs in the BTF, so a table that was not found is an error, never "none". Throws `struct-ops`,
+ * `elf-relocations`, `elf-address`.
  */
-export function readStructOps(elf: ElfFile, symbols: SymbolTable, btf: Btf, names: NameIndex): StructOps {
+export function readStructOps(
+  elf: ElfFile,
+  relocations: Relocations,
+  symbols: Symbols,
+  btf: Btf,
+  names: NameIndex,
+): StructOps {
   const opsType = names.first('bpf_struct_ops', KIND_STRUCT);
   const expected = valueStructs(btf, names);
   if (opsType === 0) {
@@ -70,16 +52,17 @@ export function readStructOps(elf: ElfFile, symbols: SymbolTable, btf: Btf, name
       throw failure(elf, `struct bpf_struct_ops is not in the BTF, but ${[...expected.keys()].join(', ')} need it`);
     return { roots: [], names: [], warnings: [] };
   }
-  const found = findVariables(elf, symbols, btf, opsType, expected);
+  const image: Image = { elf, relocations, symbols, btf, opsType };
+  const { found, unreadable } = findVariables(image, expected);
   const missing = [...expected.keys()].filter(name => !found.has(name));
-  if (missing.length > 0) throw failure(elf, `no variable found for ${missing.join(', ')}`);
+  if (missing.length > 0) throw unreadable ?? failure(elf, `no variable found for ${missing.join(', ')}`);
 
   const roots: Root[] = [];
   const stubs = new Map<bigint, string>();
   for (const [name, { struct, value }] of expected) {
     roots.push({ id: struct, reason: 'struct_ops', source: name }, { id: value, reason: 'struct_ops', source: name });
     for (const variable of found.get(name) ?? [])
-      for (const [address, member] of readStubs(elf, btf, opsType, struct, name, variable)) stubs.set(address, member);
+      for (const [address, member] of readStubs(image, struct, name, variable)) stubs.set(address, member);
   }
   const common = names.first('bpf_struct_ops_common_value', KIND_STRUCT);
   if (common !== 0) roots.push({ id: common, reason: 'struct_ops', source: 'bpf_struct_ops_common_value' });
@@ -109,55 +92,72 @@ function valueStructs(btf: Btf, names: NameIndex): Map<string, { struct: number;
   return found;
 }
 
-function findVariables(
-  elf: ElfFile,
-  symbols: SymbolTable,
-  btf: Btf,
-  opsType: number,
-  expected: ReadonlyMap<string, unknown>,
-): Map<string, bigint[]> {
+interface Variables {
+  /** Addresses, by the name of the ops struct. */
+  readonly found: ReadonlyMap<string, readonly bigint[]>;
+  /** The first candidate whose words a relocation of an unknown kind writes. */
+  readonly unreadable: CodedError | undefined;
+}
+
+function findVariables(image: Image, expected: ReadonlyMap<string, unknown>): Variables {
+  const { elf, symbols, btf, opsType } = image;
   const nameMember = memberAt(btf, opsType, 'name');
   if (nameMember === undefined) throw failure(elf, 'struct bpf_struct_ops has no member name');
   const size = btf.sizeOrType(opsType);
   const found = new Map<string, bigint[]>();
+  let unreadable: CodedError | undefined;
   for (let i = 1; i < symbols.count; i++) {
-    if (symbols.size(i) !== size || symbols.type(i) !== STT_OBJECT) continue;
+    if (symbols.type(i) !== STT_OBJECT) continue;
+    if (symbols.sized ? symbols.size(i) !== size : symbols.size(i) < size) continue;
     const address = symbols.value(i);
-    const name = nameOfVariable(elf, address + BigInt(nameMember.byteOffset));
+    const name = nameOfVariable(image, address + BigInt(nameMember.byteOffset));
+    if (name instanceof CodedError) unreadable ??= name;
     // Another object of the same size: its word is no pointer to the name of an ops struct.
-    if (name === undefined || !expected.has(name)) continue;
-    found.set(name, [...(found.get(name) ?? []), address]);
+    else if (name !== undefined && expected.has(name)) found.set(name, [...(found.get(name) ?? []), address]);
   }
-  return found;
+  return { found: symbols.sized ? found : withStubTables(image, found), unreadable };
 }
 
-function nameOfVariable(elf: ElfFile, address: bigint): string | undefined {
+/** The name, undefined when the word points to none, or the error of a word that cannot be known. */
+function nameOfVariable({ elf, relocations }: Image, address: bigint): string | CodedError | undefined {
   try {
-    const pointer = elf.readPointer(address);
+    const pointer = relocations.readPointer(address);
     return pointer === 0n ? undefined : elf.readCString(pointer, MAX_NAME);
   } catch (error) {
     if (error instanceof CodedError && error.code === 'elf-address') return undefined;
+    if (error instanceof CodedError && error.code === 'elf-relocations') return error;
     throw error;
   }
 }
 
+/** Without sizes a name alone makes no variable: its cfi_stubs must point to the start of an object. */
+function withStubTables(image: Image, found: ReadonlyMap<string, readonly bigint[]>): Map<string, bigint[]> {
+  const { relocations, symbols, btf, opsType } = image;
+  const stubsMember = memberAt(btf, opsType, 'cfi_stubs');
+  const objects = new Set<bigint>();
+  for (let i = 1; i < symbols.count; i++) if (symbols.type(i) === STT_OBJECT) objects.add(symbols.value(i));
+  const confirmed = new Map<string, bigint[]>();
+  for (const [name, addresses] of found) {
+    const variables = addresses.filter(
+      address =>
+        stubsMember === undefined || objects.has(relocations.readPointer(address + BigInt(stubsMember.byteOffset))),
+    );
+    if (variables.length > 0) confirmed.set(name, variables);
+  }
+  return confirmed;
+}
+
 /** Address of each stub → `struct.member` that it stands for. Empty when struct bpf_struct_ops has no cfi_stubs (before 6.8). */
-function readStubs(
-  elf: ElfFile,
-  btf: Btf,
-  opsType: number,
-  struct: number,
-  name: string,
-  variable: bigint,
-): Map<bigint, string> {
+function readStubs(image: Image, struct: number, name: string, variable: bigint): Map<bigint, string> {
+  const { elf, relocations, btf, opsType } = image;
   const stubs = new Map<bigint, string>();
   const stubsMember = memberAt(btf, opsType, 'cfi_stubs');
   if (stubsMember === undefined) return stubs;
-  const table = elf.readPointer(variable + BigInt(stubsMember.byteOffset));
+  const table = relocations.readPointer(variable + BigInt(stubsMember.byteOffset));
   if (table === 0n) throw failure(elf, `${name} has no cfi_stubs`, variable);
   for (const member of members(btf, struct)) {
     if (member.bitfieldSize !== 0 || functionPointer(btf, member.type) === 0) continue;
-    const pointer = elf.readPointer(table + BigInt(member.bitOffset / 8));
+    const pointer = relocations.readPointer(table + BigInt(member.bitOffset / 8));
     // A null stub means that programs may not implement the member (bpf_struct_ops_supported).
     if (pointer !== 0n) stubs.set(codeAddress(elf, pointer), `${name}.${member.name}`);
   }
@@ -176,7 +176,7 @@ function codeAddress(elf: ElfFile, pointer: bigint): bigint {
  */
 function stubFunctions(
   elf: ElfFile,
-  symbols: SymbolTable,
+  symbols: Symbols,
   names: NameIndex,
   stubs: ReadonlyMap<bigint, string>,
 ): { roots: Root[]; warnings: string[] } {

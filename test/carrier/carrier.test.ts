@@ -10,6 +10,7 @@ import { readelf, readelfHeader, readelfSections } from '../elf/readelf.js';
 import { bpftoolRaw } from '../support/bpftool.js';
 import { sha256Of } from '../support/cli.js';
 import { ElfPatch } from '../support/elf-patch.js';
+import { type LoaderKernel, refusals } from '../support/kernel-loader.js';
 import { KERNELS } from '../support/kernels.js';
 import { scratchFolder } from '../support/scratch.js';
 import { type SplitKernel, splitKernel } from '../support/split-kernel.js';
@@ -46,6 +47,13 @@ function modinfo(path: string, field: string): string {
   }).replace(/\n$/, '');
 }
 
+/** As the kernel's own tools wrote it into a 32-bit module. */
+function layoutCrcOf(module: string): number {
+  const own = dataOf(module, '__versions');
+  const at = own.indexOf('module_layout\0') - 4;
+  return readelfHeader(module).order === 'little' ? own.readUInt32LE(at) : own.readUInt32BE(at);
+}
+
 for (const kernel of KERNELS) {
   let split: SplitKernel;
   test.before(async () => {
@@ -60,6 +68,26 @@ for (const kernel of KERNELS) {
     t.is(seen.type, 'REL');
     t.is(machineOf(split.carrier), machineOf(split.module));
     for (const field of ['class', 'order', 'osabi', 'flags'] as const) t.is(seen[field], own[field], field);
+  });
+
+  test(`every check of the kernel's module loader holds: ${kernel}`, t => {
+    if (!haveTool(t, 'modinfo', 'kmod')) return;
+    const own = dataOf(split.module, THIS_MODULE);
+    const vermagic = modinfo(split.module, 'vermagic');
+    const { class: elfClass, order } = readelfHeader(split.module);
+    const expected: LoaderKernel = {
+      class: elfClass === 64 ? 64 : 32,
+      order: order === 'little' ? 'little' : 'big',
+      machine: kernel.startsWith('arm') ? 40 : 8,
+      moduleBytes: own.length,
+      nameOffset: own.indexOf('tcp_bbr\0'),
+      vermagic,
+      layoutCrc: vermagic.includes('modversions') ? layoutCrcOf(split.module) : undefined,
+    };
+    t.deepEqual(refusals(readFileSync(split.carrier), expected), []);
+    const others = refusals(readFileSync(split.module), expected).filter(said => !said.startsWith('Unknown symbol'));
+    t.deepEqual(others, [], "nor does it find anything wrong with the kernel's own module");
+    t.not(refusals(readFileSync(split.carrier), { ...expected, vermagic: `${vermagic}x` }).length, 0);
   });
 
   test(`modinfo tells what the kernel's own modules tell: ${kernel}`, t => {

@@ -22,6 +22,7 @@ const FAR = 0x7fff_fff0;
 const SHT_PROGBITS = 1;
 const SHT_RELA = 4;
 const SHT_NOBITS = 8;
+const R_MIPS_32 = 2;
 const SHF_COMPRESSED = 0x800;
 
 /** Words of the BTF header, in bytes from the start of `.BTF`. */
@@ -41,6 +42,11 @@ function stubsMember(patch: ElfPatch): number {
   const start = patch.offsetOf(patch.symbol('bpf_tcp_congestion_ops').value);
   const stubs = Number(patch.symbol('__bpf_ops_tcp_congestion_ops').value);
   for (let at = start; ; at += 4) if (patch.word(at) === stubs) return at;
+}
+
+function stubsAddress(patch: ElfPatch): number {
+  const { value } = patch.symbol('bpf_tcp_congestion_ops');
+  return Number(value) + stubsMember(patch) - patch.offsetOf(value);
 }
 
 const files: readonly Damage[] = [
@@ -64,7 +70,7 @@ const files: readonly Damage[] = [
       ['68k', 4],
       ['powerpc', 20],
       ['x86-64', 62],
-      ['RISC-V', 243],
+      ['arm64', 183],
     ] as const
   ).map(([name, machine]) => ({
     what: `a kernel of ${name}`,
@@ -74,23 +80,39 @@ const files: readonly Damage[] = [
   })),
   { what: 'a kernel of s390', kernel: MIPS, make: p => p.u16(E_MACHINE, 22), code: 'arch-unsupported' },
   { what: 'an ET_REL file', make: p => p.u16(E_TYPE, 1), code: 'elf-kind' },
-  { what: 'an ET_DYN kernel', make: p => p.u16(E_TYPE, 3), code: 'relocatable-unsupported' },
+  { what: 'a relocatable kernel without relocations', make: p => p.u16(E_TYPE, 3), code: 'relocations-missing' },
   { what: 'a core dump', make: p => p.u16(E_TYPE, 4), code: 'elf-kind' },
 ];
 
 const sections: readonly Damage[] = [
   {
-    what: 'a RELA section in the image',
+    what: 'code that claims to be relocations',
     make: p => p.header('__modver', 'type', SHT_RELA),
-    code: 'relocatable-unsupported',
+    code: 'elf-relocations',
     section: '__modver',
+    offset: 'given',
   },
   {
-    what: 'REL entries that relocate',
+    what: 'half a relocation',
     kernel: MIPS,
-    make: p => p.data('.rel.dyn', 4, 3),
-    code: 'relocatable-unsupported',
+    make: p => p.header('.rel.dyn', 'size', p.headerField('.rel.dyn', 'size') - 4),
+    code: 'elf-relocations',
     section: '.rel.dyn',
+    offset: 'given',
+  },
+  {
+    what: 'relocations beyond the end',
+    kernel: MIPS,
+    make: p => p.header('.rel.dyn', 'size', FAR),
+    code: 'file-truncated',
+    section: '.rel.dyn',
+    offset: 'given',
+  },
+  {
+    what: 'a relocation of another kind over the table of stubs',
+    kernel: MIPS,
+    make: p => p.data('.rel.dyn', 0, stubsAddress(p)).data('.rel.dyn', 4, R_MIPS_32),
+    code: 'elf-relocations',
   },
   { what: 'no symbol table', make: p => p.header('.symtab', 'type', SHT_PROGBITS), code: 'elf-symbols-missing' },
   { what: 'a symbol table of odd entries', make: p => p.header('.symtab', 'entsize', 17), code: 'elf-symbols' },

@@ -5,9 +5,10 @@ import { NameIndex } from '../../plugin/btf/names.js';
 import { memberAt } from '../../plugin/btf/resolve.js';
 import { MemorySource } from '../../plugin/bytes/source.js';
 import { ElfFile } from '../../plugin/elf/file.js';
+import { Relocations } from '../../plugin/elf/relocations.js';
 import { SymbolTable } from '../../plugin/elf/symbols.js';
 import { CodedError, type ErrorCode } from '../../plugin/errors.js';
-import { readStructOps, refuseRelocatable, type StructOps } from '../../plugin/roots/struct-ops.js';
+import { readStructOps, type StructOps } from '../../plugin/roots/struct-ops.js';
 import { BtfBuilder } from '../support/build-btf.js';
 import { ElfPatch } from '../support/elf-patch.js';
 import { fixture } from '../support/fixtures.js';
@@ -18,7 +19,7 @@ const kernelBtf = Btf.decode(opened.data(opened.section('.BTF')));
 
 function read(patch: ElfPatch, btf = kernelBtf): StructOps {
   const elf = ElfFile.open(new MemorySource(patch.bytes, 'vmlinux'));
-  return readStructOps(elf, SymbolTable.read(elf), btf, new NameIndex(btf));
+  return readStructOps(elf, Relocations.read(elf), SymbolTable.read(elf), btf, new NameIndex(btf));
 }
 
 const TABLE = '__bpf_ops_tcp_congestion_ops';
@@ -164,29 +165,4 @@ test('refused: value structs without struct bpf_struct_ops', t => {
 test('a kernel without struct_ops has none', t => {
   const btf = Btf.decode(new BtfBuilder({ order: 'big' }).build());
   t.deepEqual(read(new ElfPatch(original), btf), { roots: [], names: [], warnings: [] });
-});
-
-const RELOCATABLE: readonly (readonly [what: string, code: ErrorCode, damage: (patch: ElfPatch) => unknown])[] = [
-  ['an ET_DYN file', 'relocatable-unsupported', patch => patch.u16(16, 3)],
-  ['dynamic relocations with addends', 'relocatable-unsupported', patch => patch.header('.rodata', 'type', 4)],
-  ['packed relative relocations', 'relocatable-unsupported', patch => patch.header('.rodata', 'type', 19)],
-  [
-    'dynamic relocations that are not all zeros',
-    'relocatable-unsupported',
-    patch => patch.header('.rodata', 'type', 9),
-  ],
-  ['a core dump', 'elf-kind', patch => patch.u16(16, 4)],
-];
-
-for (const [what, code, damage] of RELOCATABLE) {
-  test(`refused before any pointer is read: ${what}`, t => {
-    const patch = new ElfPatch(original);
-    damage(patch);
-    const elf = ElfFile.open(new MemorySource(patch.bytes, 'vmlinux'));
-    t.is(t.throws(() => refuseRelocatable(elf), { instanceOf: CodedError })?.code, code);
-  });
-}
-
-test('a linked kernel is taken, with the empty .rel.dyn of MIPS', t => {
-  t.notThrows(() => refuseRelocatable(opened));
 });
