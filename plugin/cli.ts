@@ -45,6 +45,20 @@ function parser(args: readonly string[], context: Context) {
               default: 'gzip,xz,zstd',
               describe: 'compressors to measure with, or none',
             })
+            .option('modules', {
+              ...text,
+              describe: 'folder of the kernel’s modules: each is re-based into OUT/modules',
+            })
+            .option('module-btf', {
+              ...text,
+              choices: ['keep', 'prune', 'strip'] as const,
+              default: 'keep' as const,
+              describe: 'what of their BTF stays: all, what they register, nothing',
+            })
+            .option('sign-key', { ...text, describe: 'sign re-based modules and the carrier with this key' })
+            .option('sign-cert', { ...text, describe: 'and this X.509 certificate' })
+            .option('sign-file', { ...text, describe: 'scripts/sign-file of the kernel, where it is not found' })
+            .option('kconfig', { ...text, describe: '.config of the kernel, where vmlinux has none in it' })
             .option('json', jsonOption)
             .option('quiet', quietOption),
         async argv => (await import('./commands/split.js')).split(argv, context),
@@ -91,6 +105,7 @@ function parser(args: readonly string[], context: Context) {
             .positional('out', { type: 'string', default: 'out' })
             .option('original', { ...text, describe: 'the file that was split, when it has moved' })
             .option('system-map', { ...text, describe: 'the System.map that the split used, when it has moved' })
+            .option('modules', { ...text, describe: 'folder of the modules that were re-based, when it has moved' })
             .option('json', jsonOption)
             .option('quiet', quietOption),
         async argv => (await import('./commands/verify.js')).verify(argv, context),

@@ -133,6 +133,28 @@ const CATALOGUE = {
     hint: 'pass the Module.symvers of the same build, as it stands beside its vmlinux',
   },
 
+  'modules-folder': {
+    exit: 2,
+    what: 'no folder of modules',
+    hint: 'pass a folder with .ko, .ko.gz, .ko.xz or .ko.zst files in it with --modules',
+  },
+  kconfig: {
+    exit: 2,
+    what: 'the kernel configuration cannot be read',
+    hint: 'pass the .config of the build with --kconfig',
+  },
+  'module-signature': {
+    exit: 2,
+    what: 'the kernel takes signed modules only, and a changed module loses its signature',
+    hint: 'pass --sign-key and --sign-cert of the kernel build',
+  },
+  'module-foreign': {
+    exit: 3,
+    what: 'the module is of another kernel',
+    hint: 'pass only modules of the same build as the vmlinux with --modules',
+  },
+  'module-damaged': { exit: 3, what: 'the module is damaged', hint: 'copy or build the module again' },
+
   'out-folder': {
     exit: 3,
     what: 'not the out folder of a split',
@@ -154,6 +176,7 @@ const CATALOGUE = {
     what: 'an output cannot be written',
     hint: 'check the free space and the permissions of the folder',
   },
+  'tool-missing': { exit: 4, what: 'a tool of the host is missing', hint: 'install it, or pass its path' },
   'tool-failed': { exit: 4, what: 'a tool of the host failed', hint: 'run the tool by hand to see why' },
 } as const satisfies Record<string, CatalogueEntry>;
 

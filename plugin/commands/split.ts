@@ -1,6 +1,7 @@
 import { CodedError } from '../errors.js';
 import { type Compressor, isCompressor } from '../host/compress.js';
 import { abandonAll } from '../host/out-folder.js';
+import type { ModuleMode } from '../modules/needs.js';
 import { runSplit } from '../pipeline/split.js';
 import { renderText } from '../report/render/text.js';
 import type { Reach } from '../split/split.js';
@@ -16,6 +17,12 @@ export interface SplitArguments {
   readonly moduleSymvers?: string | undefined;
   /** Comma-separated compressors, or `none`. */
   readonly sizes: string;
+  readonly modules?: string | undefined;
+  readonly 'module-btf': ModuleMode;
+  readonly 'sign-key'?: string | undefined;
+  readonly 'sign-cert'?: string | undefined;
+  readonly 'sign-file'?: string | undefined;
+  readonly kconfig?: string | undefined;
   readonly json: boolean;
   readonly quiet: boolean;
 }
@@ -32,6 +39,12 @@ export async function split(args: SplitArguments, context: Context): Promise<voi
     systemMap: args.systemMap,
     moduleSymvers: args.moduleSymvers,
     compressors: parseCompressors(args.sizes),
+    modules: args.modules,
+    moduleMode: args['module-btf'],
+    signKey: args['sign-key'],
+    signCert: args['sign-cert'],
+    signFile: args['sign-file'],
+    kconfig: args.kconfig,
     onStage: context.onStage,
   });
   if (args.json) await printJson(context, report);

@@ -5,12 +5,13 @@ export interface VerifyArguments {
   readonly out: string;
   readonly original?: string | undefined;
   readonly systemMap?: string | undefined;
+  readonly modules?: string | undefined;
   readonly json: boolean;
   readonly quiet: boolean;
 }
 
 export async function verify(args: VerifyArguments, context: Context): Promise<void> {
-  const verified = await verifyOut(args.out, args.original, args.systemMap);
+  const verified = await verifyOut(args.out, args);
   if (args.json) await printJson(context, verified);
   else if (!args.quiet)
     await context.print(

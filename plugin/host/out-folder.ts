@@ -9,6 +9,7 @@ import {
   mkdtempSync,
   openSync,
   readdirSync,
+  readFileSync,
   renameSync,
   rmdirSync,
   rmSync,
@@ -16,12 +17,14 @@ import {
   unlinkSync,
   writeSync,
 } from 'node:fs';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { CodedError } from '../errors.js';
 import { sha256 } from './hash.js';
 
 /** Written last and removed first: an out folder without it is no result. */
 export const SPLIT_JSON = 'split.json';
+/** Re-based modules, below it as below the folder that they come from. */
+export const MODULES_FOLDER = 'modules';
 const STAGING = '.vmlinux-btf-';
 
 export interface WrittenFile {
@@ -58,8 +61,12 @@ export class OutFolder {
       if (names.some(name => isSameFile(join(path, name), input)))
         throw new CodedError('out-is-input', path, { file: input });
       const stale = readdirSync(path).filter(isAbandoned);
-      const foreign = names.find(name => existsSync(join(path, name)));
-      if (foreign !== undefined && stale.length === 0 && !existsSync(join(path, SPLIT_JSON)))
+      const foreign = names.find(
+        name =>
+          existsSync(join(path, name)) &&
+          (!existsSync(join(path, SPLIT_JSON)) || (name === MODULES_FOLDER && !hasModules(path))),
+      );
+      if (foreign !== undefined && stale.length === 0)
         throw new CodedError('out-foreign', foreign, { file: join(path, foreign) });
       // In this order there is at no moment a half-filled folder that is taken for somebody else's.
       const folder = new OutFolder(path, mkdtempSync(join(path, `${STAGING}${process.pid}-`)), created);
@@ -75,16 +82,33 @@ export class OutFolder {
   }
 
   write(name: string, bytes: Uint8Array): WrittenFile {
+    this.writePieces(name, [bytes]);
+    return { name, bytes: bytes.length, sha256: sha256(bytes) };
+  }
+
+  /** Writes a file piece by piece; `name` may lead into a folder, with `/`, which is made. `mode`: its permissions. */
+  writePieces(name: string, pieces: Iterable<Uint8Array>, mode = 0o666): void {
     attempt(join(this.path, name), () => {
-      const fd = openSync(this.staged(name), 'wx');
+      this.reserve(name);
+      const fd = openSync(this.staged(name), 'wx', mode);
       try {
-        for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done);
+        for (const bytes of pieces) for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done);
       } finally {
         closeSync(fd);
       }
     });
-    this.#names.push(name);
-    return { name, bytes: bytes.length, sha256: sha256(bytes) };
+  }
+
+  /** Makes room for a file that somebody else writes to where it is staged. */
+  reserve(name: string): void {
+    const top = name.split('/')[0];
+    if (!this.#names.includes(top)) this.#names.push(top);
+    if (top !== name) attempt(join(this.path, name), () => mkdirSync(dirname(this.staged(name)), { recursive: true }));
+  }
+
+  /** Takes a staged file away again. */
+  discard(name: string): void {
+    attempt(join(this.path, name), () => unlinkSync(this.staged(name)));
   }
 
   /** A copy of a file (shared blocks where the file system can), which `change` then edits through its descriptor. */
@@ -145,12 +169,26 @@ function isSameFile(path: string, input: string): boolean {
   return there !== undefined && there.dev === given?.dev && there.ino === given.ino;
 }
 
-/** rmSync with `force` does the same, and loads a good deal of Node to do it. */
+/** rmSync with `force` does the same, and loads a good deal of Node to do it: it is asked for the folder only. */
 function removeFile(path: string): void {
   try {
-    unlinkSync(path);
+    if (basename(path) === MODULES_FOLDER && isFolder(path)) rmSync(path, { recursive: true });
+    else unlinkSync(path);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+  }
+}
+
+function isFolder(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+}
+
+/** Whether the split.json of an out folder says that the folder of modules is a result. */
+function hasModules(path: string): boolean {
+  try {
+    return typeof JSON.parse(readFileSync(join(path, SPLIT_JSON), 'utf8'))?.modules === 'object';
+  } catch {
+    return false;
   }
 }
 

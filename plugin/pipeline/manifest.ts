@@ -6,6 +6,7 @@ import type { InputFile } from '../report/model.js';
 import type { Root } from '../roots/root.js';
 import type { Reach, Split } from '../split/split.js';
 import { TOOL } from '../version.js';
+import type { ManifestModules } from './modules.js';
 
 /** `split.json`: what was split, why each root stays, and what was written. */
 export interface Manifest {
@@ -21,8 +22,10 @@ export interface Manifest {
   /** New id (for `forward`: of the definition) of each old id, 0 first, as little-endian 32-bit words. */
   readonly permutation: string;
   readonly roots: readonly ManifestRoot[];
-  /** Every file of the folder but this one. */
+  /** Every file of the folder but this one and the modules. */
   readonly files: readonly WrittenFile[];
+  /** Absent when no modules were given. */
+  readonly modules?: ManifestModules;
 }
 
 export interface ManifestRoot extends Root {
@@ -50,6 +53,7 @@ export function buildManifest(
   split: Split,
   permutation: string,
   files: readonly WrittenFile[],
+  modules?: ManifestModules,
 ): Manifest {
   return {
     schemaVersion: 1,
@@ -67,5 +71,6 @@ export function buildManifest(
       name: btf.name(root.id),
     })),
     files,
+    ...(modules === undefined ? {} : { modules }),
   };
 }

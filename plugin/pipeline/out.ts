@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { CodedError } from '../errors.js';
 import { SPLIT_JSON } from '../host/out-folder.js';
+import { MODULE_MODES } from '../modules/needs.js';
 import { REASONS } from '../roots/root.js';
 import type { Manifest } from './manifest.js';
 
@@ -36,6 +37,16 @@ function isManifest(value: Manifest): boolean {
     Array.isArray(value.files) &&
     value.files.every(
       entry => typeof entry?.name === 'string' && /^[\w.-]+$/.test(entry.name) && typeof entry.sha256 === 'string',
-    )
+    ) &&
+    (value.modules === undefined || isModules(value.modules))
+  );
+}
+
+function isModules({ mode, folder, files }: NonNullable<Manifest['modules']>): boolean {
+  return (
+    MODULE_MODES.includes(mode) &&
+    typeof folder === 'string' &&
+    Array.isArray(files) &&
+    files.every(entry => typeof entry?.name === 'string' && typeof entry.sha256 === 'string')
   );
 }

@@ -2,8 +2,10 @@ import { pieces } from '../bytes/source.js';
 import type { ElfFile } from '../elf/file.js';
 import type { Compression, Pieces } from '../host/compress.js';
 import { overlay, type Replacement } from '../image/image.js';
+import type { ModuleMode } from '../modules/needs.js';
+import { MODULE_INVARIANTS } from '../modules/prove.js';
 import { attribute, largestTypes, measureKinds } from '../report/measure.js';
-import type { ImageReport, Report, Side } from '../report/model.js';
+import type { Count, ImageReport, ModuleRow, ModulesReport, Report, Side } from '../report/model.js';
 import type { Split } from '../split/split.js';
 import { TOOL } from '../version.js';
 
@@ -13,6 +15,8 @@ export interface Measured {
   /** Undefined for bare BTF. */
   readonly image: { readonly elf: ElfFile; readonly replacements: readonly Replacement[] } | undefined;
   readonly carrier: Uint8Array | undefined;
+  /** Undefined when no modules were given. */
+  readonly modules: { readonly mode: ModuleMode; readonly rows: readonly ModuleRow[] } | undefined;
   readonly warnings: readonly string[];
   readonly compression: Compression;
 }
@@ -44,10 +48,19 @@ export async function buildReport(measured: Measured): Promise<Report> {
     largest: largestTypes(split.btf, split.closure).map(row => ({ ...row, id: split.origin?.[row.id] ?? row.id })),
     ...(image === undefined ? {} : { image }),
     ...(measured.carrier === undefined ? {} : { carrier: await measureCarrier(measured.carrier, compression) }),
+    ...(measured.modules === undefined ? {} : { modules: sumModules(measured.modules) }),
     compressors: compression.describe(),
-    proved: split.proved,
+    proved: measured.modules === undefined ? split.proved : [...split.proved, ...MODULE_INVARIANTS],
     warnings: measured.warnings,
   };
+}
+
+function sumModules({ mode, rows }: NonNullable<Measured['modules']>): ModulesReport {
+  const sum = (of: (row: ModuleRow) => Count): Count => ({
+    types: rows.reduce((total, row) => total + of(row).types, 0),
+    bytes: rows.reduce((total, row) => total + of(row).bytes, 0),
+  });
+  return { mode, before: sum(row => row.before), after: sum(row => row.after), rows };
 }
 
 async function measureCarrier(bytes: Uint8Array, compression: Compression): Promise<NonNullable<Report['carrier']>> {

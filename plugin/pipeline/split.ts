@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { basename, relative, resolve } from 'node:path';
+import { Btf } from '../btf/btf.js';
 import { NameIndex } from '../btf/names.js';
 import { FileSource } from '../bytes/source.js';
 import { type CarrierArchitecture, carrierArchitecture } from '../carrier/architectures.js';
@@ -10,8 +11,9 @@ import { overwriteSection } from '../elf/overwrite.js';
 import { CodedError } from '../errors.js';
 import { Compression, type Compressor } from '../host/compress.js';
 import { hashSource, sha256 } from '../host/hash.js';
-import { OutFolder, SPLIT_JSON, type WrittenFile } from '../host/out-folder.js';
+import { MODULES_FOLDER, OutFolder, SPLIT_JSON, type WrittenFile } from '../host/out-folder.js';
 import { proveUntouched, type Replacement, remapIds } from '../image/image.js';
+import type { ModuleMode } from '../modules/needs.js';
 import type { Report } from '../report/model.js';
 import { renderMarkdown } from '../report/render/markdown.js';
 import type { Root } from '../roots/root.js';
@@ -19,8 +21,11 @@ import { parseRootsFile } from '../roots/roots-file.js';
 import { type Reach, type Split, splitBtf } from '../split/split.js';
 import { asKernel, type BtfInput, type KernelInput, layoutCrcOf, withInput } from './input.js';
 import { buildManifest, encodePermutation } from './manifest.js';
+import { type ScannedModules, scanModules, withModuleRoots } from './module-roots.js';
+import { checkSigning, signingWarnings, type WrittenModules, writeModules } from './modules.js';
 import { buildReport } from './report.js';
 import { type KernelRoots, kernelRoots } from './roots.js';
+import { DEFAULT_HASH, prepareSigning, type Signing, type SigningOptions } from './signing.js';
 
 export const FILES = {
   image: 'vmlinux',
@@ -34,7 +39,10 @@ export const FILES = {
   manifest: SPLIT_JSON,
 } as const;
 
-export interface SplitOptions {
+/** Everything that a run may make, replace or remove in its out folder. */
+const RESULTS = [...Object.values(FILES), MODULES_FOLDER];
+
+export interface SplitOptions extends SigningOptions {
   readonly file: string;
   /** Out folder. */
   readonly out: string;
@@ -47,6 +55,10 @@ export interface SplitOptions {
   readonly systemMap?: string | undefined;
   readonly moduleSymvers?: string | undefined;
   readonly compressors: readonly Compressor[];
+  /** Folder of the modules that are re-based. */
+  readonly modules?: string | undefined;
+  /** What of their BTF stays; `keep` when left out. */
+  readonly moduleMode?: ModuleMode | undefined;
   /** Told what is being done, in a few words. */
   readonly onStage?: (stage: string) => void;
 }
@@ -69,17 +81,22 @@ export async function runSplit(options: SplitOptions): Promise<Report> {
       const names = new NameIndex(input.btf);
       // A vmlinux whose roots are given is treated as the BTF in it: its .BTF_ids are not what was asked for.
       const target = options.rootsFile === undefined ? prepareKernel(input, names, options) : undefined;
-      const roots = target?.found.roots ?? readRoots(options.rootsFile ?? '', input, names);
+      const asked = target?.found.roots ?? readRoots(options.rootsFile ?? '', input, names);
+      const signing = prepareSigning(options, input.file, target?.kernel);
+      const modules = await readModules(options, input, target, names);
+      if (modules !== undefined) checkSigning(modules, signing);
+      const roots = modules === undefined ? asked : withModuleRoots(input.btf, names, asked, modules, options.reach);
       await stage('splitting and proving');
       const split = splitBtf(input.btf, names, roots, target?.kernel.section.size, options.reach);
 
-      const out = OutFolder.open(options.out, Object.values(FILES), input.file);
+      const out = OutFolder.open(options.out, RESULTS, input.file);
       try {
         await stage('writing');
         const files = writeParts(out, split);
         const replacements = target === undefined ? [] : writeImage(out, target, split);
-        const carrier = target === undefined ? undefined : makeCarrier(target, split);
-        if (carrier !== undefined) files.push(out.write(FILES.carrier, carrier));
+        const carrier = target === undefined ? undefined : await writeCarrier(out, target, split, signing);
+        if (carrier !== undefined) files.push(hashStaged(out, FILES.carrier));
+        const rebased = modules === undefined ? undefined : await rebaseModules(out, modules, split, names, signing);
         await stage('measuring');
         const described = {
           kind: target === undefined ? ('btf' as const) : ('vmlinux' as const),
@@ -88,7 +105,13 @@ export async function runSplit(options: SplitOptions): Promise<Report> {
         };
         const report = await buildReport({
           split,
-          warnings: target?.found.warnings ?? [],
+          warnings: [
+            ...(target?.found.warnings ?? []),
+            ...(modules === undefined ? [] : [...modules.warnings, ...signingWarnings(modules, signing)]),
+            ...carrierWarning(target, signing),
+          ],
+          modules:
+            rebased === undefined || modules === undefined ? undefined : { mode: modules.mode, rows: rebased.rows },
           input: {
             file: basename(input.file),
             ...described,
@@ -104,19 +127,20 @@ export async function runSplit(options: SplitOptions): Promise<Report> {
           writeText(out, FILES.markdown, renderMarkdown(report)),
         );
         if (target !== undefined) files.push(hashStaged(out, FILES.image));
-        const fromOut = (path: string): string => relative(resolve(options.out), resolve(path));
         const manifest = buildManifest(
-          { file: fromOut(input.file), ...described },
+          { file: fromOut(options.out, input.file), ...described },
           // The map is looked at only where the kernel has no symbol table.
-          target?.kernel.symbols.sized === false ? fromOut(options.systemMap ?? '') : undefined,
+          target?.kernel.symbols.sized === false ? fromOut(options.out, options.systemMap ?? '') : undefined,
           input.btf,
           split,
           FILES.permutation,
           files,
+          modules &&
+            rebased && { mode: modules.mode, folder: fromOut(options.out, modules.folder), files: rebased.files },
         );
         writeText(out, FILES.manifest, `${JSON.stringify(manifest, null, 1)}\n`);
         await stage('putting into place');
-        out.commit(Object.values(FILES));
+        out.commit(RESULTS);
         return report;
       } catch (error) {
         out.abandon();
@@ -164,9 +188,52 @@ function prepareKernel(input: BtfInput, names: NameIndex, options: SplitOptions)
   };
 }
 
-function makeCarrier({ kernel, architecture, abi }: Target, split: Split): Uint8Array {
+/** The way from the out folder to a file. */
+function fromOut(out: string, file: string): string {
+  return relative(resolve(out), resolve(file));
+}
+
+async function readModules(
+  options: SplitOptions,
+  input: BtfInput,
+  target: Target | undefined,
+  names: NameIndex,
+): Promise<ScannedModules | undefined> {
+  if (options.modules === undefined) return undefined;
+  options.onStage?.('reading the modules');
+  const kernel = { original: input.btf, machine: input.elf?.header, vermagic: target?.abi.vermagic };
+  return scanModules(options.modules, options.out, options.moduleMode ?? 'keep', kernel, names);
+}
+
+function rebaseModules(
+  out: OutFolder,
+  modules: ScannedModules,
+  split: Split,
+  names: NameIndex,
+  signing: Signing,
+): Promise<WrittenModules> {
+  const { original } = modules.kernel;
+  const target = { original, base: Btf.decode(split.paddedBase), baseIdOf: split.idInBase };
+  return writeModules(out, modules, target, names, signing);
+}
+
+async function writeCarrier(
+  out: OutFolder,
+  { kernel, architecture, abi }: Target,
+  split: Split,
+  { signer, hash }: Signing,
+): Promise<Uint8Array> {
   const { header } = kernel.elf;
-  return buildCarrier({ header, architecture, abi, rest: split.rest, baseSha256: sha256(split.paddedBase) });
+  const carrier = buildCarrier({ header, architecture, abi, rest: split.rest, baseSha256: sha256(split.paddedBase) });
+  out.write(FILES.carrier, carrier);
+  if (signer === undefined) return carrier;
+  await signer.sign(out.staged(FILES.carrier), hash ?? DEFAULT_HASH);
+  return readFileSync(out.staged(FILES.carrier));
+}
+
+function carrierWarning(target: Target | undefined, { forced, signer }: Signing): string[] {
+  if (target === undefined || forced === undefined || signer !== undefined) return [];
+  return [`${FILES.carrier} is not signed, and this kernel (${forced}) refuses it: pass --sign-key and --sign-cert`];
 }
 
 function describeKernel(target: Target | undefined): { architecture?: string; vermagic?: string } {

@@ -9,13 +9,16 @@ import { ElfFile } from '../elf/file.js';
 import { CodedError } from '../errors.js';
 import { hashSource, sha256 } from '../host/hash.js';
 import { proveUntouched, remapIds } from '../image/image.js';
+import { MODULE_INVARIANTS } from '../modules/prove.js';
 import type { Root } from '../roots/root.js';
 import { proveWritten } from '../split/split.js';
 import { asKernel, type BtfInput, type KernelInput, withInput } from './input.js';
 import { decodePermutation, type Manifest } from './manifest.js';
+import { type ScannedModules, withModuleRoots } from './module-roots.js';
 import { readManifest } from './out.js';
 import { kernelRoots } from './roots.js';
 import { FILES } from './split.js';
+import { scanOriginals, verifyModules } from './verify-modules.js';
 
 export interface Verified {
   readonly original: string;
@@ -23,15 +26,23 @@ export interface Verified {
   readonly proved: readonly string[];
 }
 
+/** Paths of what a split read, where they are not those that split.json names. */
+export interface GivenFiles {
+  readonly original?: string | undefined;
+  readonly systemMap?: string | undefined;
+  /** Folder of the modules before. */
+  readonly modules?: string | undefined;
+}
+
 /**
- * Proves every promise of an out folder against the file it was made from (`original`, or the one that split.json
- * names; `systemMap` likewise). Throws `verify` for the first promise that does not hold.
+ * Proves every promise of an out folder against the files it was made from. Throws `verify` for the first promise that does not hold.
  */
-export async function verifyOut(out: string, original?: string, systemMap?: string): Promise<Verified> {
+export async function verifyOut(out: string, given: GivenFiles = {}): Promise<Verified> {
+  const { original } = given;
   const manifest = readManifest(out);
   const file = original ?? resolve(out, manifest.input.file);
   checkHashes(out, manifest);
-  return withInput(file, undefined, input => {
+  return withInput(file, undefined, async input => {
     if (hashSource(input.source) !== manifest.input.sha256)
       throw failed(file, 'not the file that was split (its SHA-256 differs)');
     const read = (name: string): Uint8Array => readFileSync(join(out, name));
@@ -42,9 +53,9 @@ export async function verifyOut(out: string, original?: string, systemMap?: stri
     const rest = read(FILES.rest);
     const wild = manifest.roots.find(root => root.id >= input.btf.endId);
     if (wild !== undefined) throw failed(join(out, FILES.manifest), `root ${wild.id} is no type of the original`);
-    let invariants: readonly string[];
+    let written: ReturnType<typeof proveWritten>;
     try {
-      invariants = proveWritten(
+      written = proveWritten(
         input.btf,
         manifest.closure,
         { base, rest, full: read(FILES.full), idOf: newIds, roots: manifest.roots },
@@ -54,17 +65,24 @@ export async function verifyOut(out: string, original?: string, systemMap?: stri
       throw error instanceof CodedError ? error.in(out) : error;
     }
     checkManifest(out, manifest, input, base, rest, newIds);
-    const proved: string[] = ['the SHA-256 of every file is the one in split.json', ...invariants];
+    const names = new NameIndex(input.btf);
+    const { modules } = manifest;
+    const scanned = modules && (await scanOriginals(out, modules, input, names, given.modules));
+    const proved: string[] = ['the SHA-256 of every file is the one in split.json', ...written.proved];
     if (manifest.input.kind === 'vmlinux') {
       const { systemMap: recorded } = manifest;
-      const map = systemMap ?? (recorded === undefined ? undefined : resolve(out, recorded));
-      checkImage(out, asKernel(input, new NameIndex(input.btf), map), base, newIds, manifest);
+      const map = given.systemMap ?? (recorded === undefined ? undefined : resolve(out, recorded));
+      checkImage(out, asKernel(input, names, map), base, newIds, manifest, scanned);
       checkCarrier(out, base, rest);
       proved.push(
         'split.json names every root of the original',
         'the image has the base as its .BTF, mapped ids in .BTF_ids, and no other change',
         'the carrier has the rest as its .BTF and the hash of the base in its modinfo',
       );
+    }
+    if (modules !== undefined && scanned !== undefined) {
+      await verifyModules(out, modules, scanned, base, written.idInBase);
+      proved.push(...MODULE_INVARIANTS);
     }
     return { original: file, proved };
   });
@@ -127,8 +145,17 @@ function checkHashes(out: string, manifest: Manifest): void {
   }
 }
 
-function checkImage(out: string, kernel: KernelInput, base: Uint8Array, newIds: Uint32Array, manifest: Manifest): void {
-  const { ids, roots: wanted } = kernelRoots(kernel);
+function checkImage(
+  out: string,
+  kernel: KernelInput,
+  base: Uint8Array,
+  newIds: Uint32Array,
+  manifest: Manifest,
+  modules: ScannedModules | undefined,
+): void {
+  const { ids, roots } = kernelRoots(kernel);
+  const wanted =
+    modules === undefined ? roots : withModuleRoots(kernel.btf, kernel.names, roots, modules, manifest.closure);
   // Tags follow their targets: they are no roots of their own, and what needs none has been proved.
   const told = manifest.roots.filter(root => root.reason !== 'tag');
   const wrong = Array.from({ length: Math.max(wanted.length, told.length) }).findIndex(

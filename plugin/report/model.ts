@@ -36,6 +36,8 @@ export interface Report {
   readonly largest: readonly TypeRow[];
   readonly image?: ImageReport;
   readonly carrier?: { readonly bytes: number; readonly compressed: Compressed };
+  /** Absent when no modules were given. */
+  readonly modules?: ModulesReport;
   /** Command line of each compressor that was run, or why it was not. */
   readonly compressors: Readonly<Record<string, string>>;
   readonly proved: readonly string[];
@@ -79,6 +81,25 @@ export interface TypeRow {
   readonly name: string;
   readonly bytes: number;
   readonly side: 'base' | 'rest';
+}
+
+export interface ModulesReport {
+  readonly mode: 'keep' | 'prune' | 'strip';
+  /** Of all modules together. */
+  readonly before: Count;
+  readonly after: Count;
+  readonly rows: readonly ModuleRow[];
+}
+
+export interface ModuleRow {
+  /** Its place below the folder of modules. */
+  readonly name: string;
+  /** Its BTF: `.BTF` and `.BTF.base`. */
+  readonly before: Count;
+  readonly after: Count;
+  /** Types that are copied from vmlinux, because the base lacks them; part of `after`. */
+  readonly copied: number;
+  readonly signature: 'none' | 'kept' | 'dropped' | 'made';
 }
 
 export interface ImageReport {

@@ -83,6 +83,22 @@ export function readBtfIds(elf: ElfFile, symbols: Symbols, btf: Btf): BtfIds | u
   return { section, roots, slots, unresolved };
 }
 
+/**
+ * Byte offsets of every word of `.BTF_ids` that may hold an id, ascending, whatever stands there: for a module whose BTF is
+ * or will be gone. Empty without the section. Throws `btf-ids`.
+ */
+export function idOffsets(elf: ElfFile, symbols: Symbols): number[] {
+  const section = elf.find(BTF_IDS_SECTION);
+  if (section === undefined || section.size === 0) return [];
+  const words = elf.reader(section);
+  const { ids } = readSymbols(elf, section, symbols);
+  if (ids.length === 0) throw bad(elf, 'no symbol names its words', 0);
+  const offsets = new Set(ids.filter(symbol => !isSet(symbol)).map(symbol => symbol.offset));
+  for (const { first, end, stride } of ids.filter(isSet).map(symbol => readSet(elf, words, symbol)))
+    for (let offset = first; offset < end; offset += stride) offsets.add(offset);
+  return [...offsets].sort((a, b) => a - b);
+}
+
 function bad(elf: ElfFile, detail: string, offset: number): CodedError {
   return new CodedError('btf-ids', detail, { file: elf.source.name, section: BTF_IDS_SECTION, offset });
 }

@@ -58,6 +58,8 @@ export interface Expansion {
   readonly origin: Uint32Array;
   /** Id in the original → id of its definition: the one in the base where there is one. */
   readonly definition: Uint32Array;
+  /** By id in the original, 1 for a type of the base that means there what it meant: no nameless way from it ends at a FWD. */
+  readonly solid: Uint8Array;
   /** Structs and unions that the base only names. */
   readonly forwards: number;
   /** Types that stand in the base and, leading elsewhere, in the rest. */
@@ -67,7 +69,8 @@ export interface Expansion {
 /** `btf`: without a base. Linear in its words. */
 export function expandForward(btf: Btf, names: NameIndex, roots: readonly Root[]): Expansion {
   const need = needs(btf, new Companions(btf, names), roots);
-  const copied = copiesForRest(btf, need);
+  const leads = leadsToForward(btf, need);
+  const copied = copiesForRest(btf, need, leads);
   const inBase = new Uint32Array(btf.count + 1);
   const inRest = new Uint32Array(btf.count + 1);
   let count = 0;
@@ -107,6 +110,7 @@ export function expandForward(btf: Btf, names: NameIndex, roots: readonly Root[]
     bytes: encodeBtf({ order, flags: header.flags, words, strings, layout }),
     origin,
     definition,
+    solid: solidOf(btf, need, leads),
     forwards,
     copies,
   };
@@ -152,12 +156,25 @@ function needs(btf: Btf, companions: Companions, roots: readonly Root[]): Uint8A
   return need;
 }
 
+/** 1 for each link of the base from which links lead to a FWD. */
+function leadsToForward(btf: Btf, need: Uint8Array): Uint8Array {
+  const forwards = need.map((_, id) => (id !== 0 && isForward(btf, need, id) ? 1 : 0));
+  return linksLeadingTo(btf, forwards, id => need[id] !== NOTHING);
+}
+
+function solidOf(btf: Btf, need: Uint8Array, leads: Uint8Array): Uint8Array {
+  return need.map((much, id) => (much === NOTHING || leads[id] === 1 || isForward(btf, need, id) ? 0 : 1));
+}
+
+/** The `solid` of an expansion, without making it. */
+export function solidTypes(btf: Btf, companions: Companions, roots: readonly Root[]): Uint8Array {
+  const need = needs(btf, companions, roots);
+  return solidOf(btf, need, leadsToForward(btf, need));
+}
+
 /** 1 for each link of the base that the rest needs a copy of: one that leads to a FWD, met by a type of the rest. */
-function copiesForRest(btf: Btf, need: Uint8Array): Uint8Array {
+function copiesForRest(btf: Btf, need: Uint8Array, leads: Uint8Array): Uint8Array {
   const { words, roles, starts, count } = btf;
-  const forwards = new Uint8Array(count + 1);
-  for (let id = 1; id <= count; id++) if (isForward(btf, need, id)) forwards[id] = 1;
-  const leads = linksLeadingTo(btf, forwards, id => need[id] !== NOTHING);
   const copied = new Uint8Array(count + 1);
   const queue = new Uint32Array(count);
   let length = 0;
@@ -168,7 +185,7 @@ function copiesForRest(btf: Btf, need: Uint8Array): Uint8Array {
       queue[length++] = words[i];
     }
   };
-  for (let id = 1; id <= count; id++) if (need[id] === NOTHING || forwards[id] === 1) visit(id);
+  for (let id = 1; id <= count; id++) if (need[id] === NOTHING || isForward(btf, need, id)) visit(id);
   for (let head = 0; head < length; head++) visit(queue[head]);
   return copied;
 }

@@ -32,6 +32,8 @@ export interface Split extends Partition {
   readonly newIds: Uint32Array;
   /** New id of the definition of each id of the input; `newIds` for `complete`. */
   readonly idOf: Uint32Array;
+  /** Id in the base of each id of the input; 0 for one that is not there, or leads to a FWD there. */
+  readonly idInBase: Uint32Array;
   /** Id in the input of each id of `btf`; undefined where they are the same. */
   readonly origin: Uint32Array | undefined;
   /** The roots that were taken, with ids of the input, `tag` roots last. */
@@ -55,17 +57,27 @@ export function splitBtf(
 ): Split {
   if (reach === 'complete') {
     const made = divide(btf, names, roots, paddedTo);
-    return { ...made, reach, idOf: made.newIds, origin: undefined, roots: made.closure.roots, added: undefined };
+    return {
+      ...made,
+      reach,
+      idOf: made.newIds,
+      idInBase: upTo(made.newIds, made.closure.types),
+      origin: undefined,
+      roots: made.closure.roots,
+      added: undefined,
+    };
   }
   const expansion = expandForward(btf, names, roots);
   const expanded = Btf.decode(expansion.bytes);
   const made = divide(expanded, new NameIndex(expanded), expandedRoots(roots, expansion), paddedTo);
-  const { definition, origin, forwards, copies } = expansion;
+  const { definition, origin, solid, forwards, copies } = expansion;
+  const idOf = definition.map(id => made.newIds[id]);
   proveForward(btf, expanded, expansion, made.newIds, made.closure.types, 'invariant');
   return {
     ...made,
     reach,
-    idOf: definition.map(id => made.newIds[id]),
+    idOf,
+    idInBase: idOf.map((id, old) => (solid[old] === 1 ? id : 0)),
     origin,
     roots: made.closure.roots.map(root => ({ ...root, id: origin[root.id] })),
     added: { forwards, copies, bytes: (expanded.words.length - btf.words.length) * 4 },
@@ -84,12 +96,17 @@ export interface Written {
   readonly roots: readonly Root[];
 }
 
-/** Proves the bytes of a split that was written before against its input; answers what was proved. Throws `code`. */
-export function proveWritten(btf: Btf, reach: Reach, written: Written, code: ErrorCode): readonly string[] {
+/** Proves the bytes of a split that was written before against its input; `proved`: what, in words. Throws `code`. */
+export function proveWritten(
+  btf: Btf,
+  reach: Reach,
+  written: Written,
+  code: ErrorCode,
+): Pick<Split, 'proved' | 'idInBase'> {
   const { idOf, roots } = written;
   if (reach === 'complete') {
     prove({ ...written, original: btf, newIds: idOf }, code);
-    return INVARIANTS;
+    return { proved: INVARIANTS, idInBase: upTo(idOf, Btf.decode(written.base).count) };
   }
   const expansion = expandForward(btf, new NameIndex(btf), roots);
   const expanded = Btf.decode(expansion.bytes);
@@ -103,8 +120,13 @@ export function proveWritten(btf: Btf, reach: Reach, written: Written, code: Err
     throw new CodedError(code, 'the permutation is not the one of closure forward');
   prove({ ...written, original: expanded, newIds, roots: closure.roots }, code);
   proveForward(btf, expanded, expansion, newIds, closure.types, code);
-  return [...INVARIANTS, ...FORWARD_INVARIANTS];
+  return {
+    proved: [...INVARIANTS, ...FORWARD_INVARIANTS],
+    idInBase: idOf.map((id, old) => (expansion.solid[old] === 1 ? id : 0)),
+  };
 }
+
+const upTo = (ids: Uint32Array, most: number): Uint32Array => ids.map(id => (id <= most ? id : 0));
 
 const expandedRoots = (roots: readonly Root[], { definition }: Expansion): Root[] =>
   roots.map(root => ({ ...root, id: definition[root.id] }));

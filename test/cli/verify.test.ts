@@ -30,7 +30,7 @@ async function refuses(t: ExecutionContext, what: string, named: string, origina
 
 /** The same without a process of its own, for long tables. */
 async function refusesInside(t: ExecutionContext, what: string, named: string, code: ErrorCode): Promise<void> {
-  const error = await t.throwsAsync(verifyOut(copy, vmlinux), { instanceOf: CodedError }, what);
+  const error = await t.throwsAsync(verifyOut(copy, { original: vmlinux }), { instanceOf: CodedError }, what);
   t.is(error?.code, code, what);
   t.true(error?.place.file?.startsWith(named), `${what}: ${error?.place.file}`);
 }

@@ -18,6 +18,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ['roots'],
   ['split'],
   ['image', 'carrier'],
+  ['modules'],
   ['report'],
   ['budget'],
   ['host'],

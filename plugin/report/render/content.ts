@@ -1,4 +1,4 @@
-import type { Compressed, Report } from '../model.js';
+import type { Compressed, Count, Report } from '../model.js';
 import { number, percent } from './table.js';
 
 /** Head and rows of the tables that more than one format shows; cells are plain text. */
@@ -125,6 +125,36 @@ export function headline({ full, base, forward }: Report, mark = ''): string {
   return `of ${number(types)} types in ${number(bytes)} bytes, ${mark}${stays}${mark} must stay`;
 }
 
+const MODES = {
+  keep: 'all their types',
+  prune: 'what they register',
+  strip: 'no types',
+} as const;
+
+export function modulesTable(report: Report): Table | undefined {
+  const { modules } = report;
+  if (modules === undefined) return undefined;
+  const row = (name: string, before: Count, after: Count, copied: number, signature: string): string[] => [
+    name,
+    ...[before.types, before.bytes, after.types, after.bytes, copied].map(number),
+    signature,
+  ];
+  return {
+    title: `Modules, re-based with ${MODES[modules.mode]} (BTF)`,
+    head: ['module', 'types before', 'bytes', 'types after', 'bytes', 'copied', 'signature'],
+    rows: [
+      ...modules.rows.map(({ name, before, after, copied, signature }) => row(name, before, after, copied, signature)),
+      row(
+        'sum',
+        modules.before,
+        modules.after,
+        modules.rows.reduce((sum, { copied }) => sum + copied, 0),
+        '',
+      ),
+    ],
+  };
+}
+
 /** What a reader must know before using the result, in plain sentences. */
 export function notes(report: Report): string[] {
   const lines: string[] = [];
@@ -138,10 +168,17 @@ export function notes(report: Report): string[] {
     lines.push(
       'This split was made after the link. It saves flash once the boot image is compressed again; the section keeps its size, so it does not save RAM,',
       `but for the kernel's own index of the types: ${number(image.ramSaved)} bytes. A kernel linked with the base would save another ${number(image.ramSavedByRelinking)} bytes of RAM.`,
-      'Modules that were built before this split are refused by the split kernel ("failed to validate module", -22) until they are re-based, which this version cannot do yet.',
+      moduleNote(report),
     );
   }
   for (const [name, command] of Object.entries(report.compressors))
     if (command.startsWith('not measured')) lines.push(`${name}: ${command}.`);
   return lines;
+}
+
+function moduleNote({ modules, base }: Report): string {
+  if (modules === undefined)
+    return 'Modules that were built before this split are refused by the split kernel ("failed to validate module", -22) until they are re-based: pass their folder with --modules.';
+  const [was, is] = [modules.before.bytes, modules.after.bytes];
+  return `Install the modules of out/modules together with this kernel: neither works with those of before. Their BTF went from ${number(was)} to ${number(is)} bytes; with the base, ${number(base.bytes + is)} bytes are on the device before vmlinux_btf.ko is.`;
 }

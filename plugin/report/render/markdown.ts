@@ -1,6 +1,16 @@
 import { printable } from '../../printable.js';
 import type { Report } from '../model.js';
-import { headline, imageTable, kindTable, largestTable, notes, reasonTable, sizeTable, type Table } from './content.js';
+import {
+  headline,
+  imageTable,
+  kindTable,
+  largestTable,
+  modulesTable,
+  notes,
+  reasonTable,
+  sizeTable,
+  type Table,
+} from './content.js';
 import { markdownTable } from './table.js';
 
 /** GitHub-flavoured markdown. */
@@ -12,9 +22,14 @@ export function renderMarkdown(report: Report): string {
     ...(input.architecture === undefined
       ? []
       : [`${escapeMarkdown(input.architecture)}, ${escapeMarkdown(input.vermagic ?? '')}`]),
-    ...[sizeTable(report), imageTable(report), reasonTable(report), kindTable(report), largestTable(report)].flatMap(
-      section,
-    ),
+    ...[
+      sizeTable(report),
+      imageTable(report),
+      modulesTable(report),
+      reasonTable(report),
+      kindTable(report),
+      largestTable(report),
+    ].flatMap(section),
     ...(notes(report).length === 0 ? [] : [notes(report).map(escapeMarkdown).join('\n')]),
     ...report.warnings.map(warning => `**Warning**: ${escapeMarkdown(warning)}`),
     `## Proved\n\n${report.proved.map(line => `- ${line}`).join('\n')}`,

@@ -1,6 +1,16 @@
 import { printable } from '../../printable.js';
 import type { Report } from '../model.js';
-import { headline, imageTable, kindTable, largestTable, notes, reasonTable, sizeTable, type Table } from './content.js';
+import {
+  headline,
+  imageTable,
+  kindTable,
+  largestTable,
+  modulesTable,
+  notes,
+  reasonTable,
+  sizeTable,
+  type Table,
+} from './content.js';
 import { alignColumns } from './table.js';
 
 /** For the terminal: no colours, no control characters but newlines. */
@@ -10,9 +20,14 @@ export function renderText(report: Report): string {
   const lines = [
     `${input.file}${what === '' ? '' : ` (${what})`}`,
     headline(report),
-    ...[sizeTable(report), imageTable(report), reasonTable(report), kindTable(report), largestTable(report)].flatMap(
-      table => section(table),
-    ),
+    ...[
+      sizeTable(report),
+      imageTable(report),
+      modulesTable(report),
+      reasonTable(report),
+      kindTable(report),
+      largestTable(report),
+    ].flatMap(table => section(table)),
     '',
     ...notes(report),
     ...report.warnings.map(warning => `warning: ${warning}`),
@@ -23,7 +38,7 @@ export function renderText(report: Report): string {
 
 function section(table: Table | undefined): string[] {
   if (table === undefined) return [];
-  const left = table.head.flatMap((head, i) => (i === 0 || head === 'side' ? [i] : []));
+  const left = table.head.flatMap((head, i) => (i === 0 || head === 'side' || head === 'signature' ? [i] : []));
   const rows = [table.head, ...table.rows].map(row => row.map(printable));
   return ['', table.title, ...alignColumns(rows, left).map(line => `  ${line}`)];
 }

@@ -1,0 +1,103 @@
+import type { Btf } from '../btf/btf.js';
+import { KIND_DECL_TAG, KIND_FUNC, KIND_TYPEDEF, kindName, ROLE_TYPE } from '../btf/kinds.js';
+import type { NameIndex } from '../btf/names.js';
+import { ownTypes } from './own-names.js';
+import type { KernelModule } from './read.js';
+import { structOpsSeeds } from './struct-ops.js';
+
+/** What becomes of the types of a module: all stay; those that it registers stay; none stays. */
+export const MODULE_MODES = ['keep', 'prune', 'strip'] as const;
+export type ModuleMode = (typeof MODULE_MODES)[number];
+
+/** A type that the kernel looks up when a module registers something. */
+export interface Seed {
+  /** In the numbering of the module's BTF: its own, or one of what it is split on. */
+  readonly id: number;
+  /** In words. */
+  readonly why: string;
+}
+
+const TRACE_TYPEDEF = 'btf_trace_';
+const TRACE_FUNC = '__bpf_trace_';
+
+/** The FUNC that belongs to typedef `btf_trace_X` (without it the kernel trusts pointers that may be null); 0 for none. */
+export function tracepointFunction(btf: Btf, typedef: number): number {
+  const name = btf.name(typedef);
+  if (!name.startsWith(TRACE_TYPEDEF)) return 0;
+  const wanted = `${TRACE_FUNC}${name.slice(TRACE_TYPEDEF.length)}`;
+  return ownTypes(btf, KIND_FUNC, func => func === wanted)[0] ?? 0;
+}
+
+/**
+ * Everything that the kernel asks of a module's BTF: what its `.BTF_ids` name (kfuncs, destructors, types that it compares
+ * with), `<kfunc>_impl` for implicit arguments (7.x), iterators by their name, its struct_ops. Throws `struct-ops`.
+ */
+export function seedsOf(module: KernelModule, original: Btf, names: NameIndex): Seed[] {
+  const { btf, ids } = module;
+  if (btf === undefined) return [];
+  const seeds: Seed[] = (ids?.roots ?? []).map(({ id, source }) => ({
+    id,
+    why: `${source}, ${kindName(btf.kind(id))} ${btf.name(id)}`,
+  }));
+  for (const { id, why } of [...seeds])
+    if (id >= btf.firstId && btf.kind(id) === KIND_FUNC)
+      for (const implementation of ownTypes(btf, KIND_FUNC, name => name === `${btf.name(id)}_impl`))
+        seeds.push({ id: implementation, why });
+  for (const id of ownTypes(btf, KIND_FUNC, name => name.startsWith('bpf_iter_')))
+    seeds.push({ id, why: `func ${btf.name(id)}` });
+  return [...seeds, ...structOpsSeeds(module, original, names)];
+}
+
+/** What some seeds need. */
+export interface Needs {
+  /** 1 for each own type, by id - firstId. */
+  readonly own: Uint8Array;
+  /** Types of what the BTF is split on, ascending, each with the first seed that led to it. */
+  readonly outside: ReadonlyMap<number, Seed>;
+}
+
+/** Every own type that seeds need, members and pointees included, with its tags; and where they lead out of the BTF. */
+export function reach(btf: Btf, seeds: readonly Seed[]): Needs {
+  const { words, roles, starts, firstId } = btf;
+  const own = new Uint8Array(btf.count);
+  const origin = new Uint32Array(btf.count);
+  const outside = new Map<number, Seed>();
+  const queue: number[] = [];
+  const visit = (id: number, seed: number): void => {
+    if (id === 0) return;
+    if (id < firstId) {
+      if (!outside.has(id)) outside.set(id, seeds[seed]);
+    } else if (own[id - firstId] === 0) {
+      own[id - firstId] = 1;
+      origin[id - firstId] = seed;
+      queue.push(id);
+    }
+  };
+  const drain = (): void => {
+    for (let id = queue.pop(); id !== undefined; id = queue.pop()) {
+      const i = id - firstId;
+      for (let at = starts[i] + 2; at < starts[i + 1]; at++) if (roles[at] === ROLE_TYPE) visit(words[at], origin[i]);
+      if (btf.kind(id) === KIND_TYPEDEF) visit(tracepointFunction(btf, id), origin[i]);
+    }
+  };
+  for (const [nth, { id }] of seeds.entries()) visit(id, nth);
+  drain();
+  for (const tag of btf.ofKind(KIND_DECL_TAG)) {
+    const target = btf.sizeOrType(tag);
+    if (target >= firstId && own[target - firstId] === 1) visit(tag, origin[target - firstId]);
+  }
+  drain();
+  return { own, outside: new Map([...outside].sort(([a], [b]) => a - b)) };
+}
+
+/** Types outside of a BTF that its own types refer to, ascending; of the marked own types when `own` is given. */
+export function referredOutside(btf: Btf, own?: Uint8Array): Uint32Array {
+  const { words, roles, starts, firstId } = btf;
+  const found = new Set<number>();
+  for (let i = 0; i < btf.count; i++) {
+    if (own?.[i] === 0) continue;
+    for (let at = starts[i] + 2; at < starts[i + 1]; at++)
+      if (roles[at] === ROLE_TYPE && words[at] !== 0 && words[at] < firstId) found.add(words[at]);
+  }
+  return Uint32Array.from(found).sort();
+}

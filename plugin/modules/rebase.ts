@@ -1,0 +1,203 @@
+import type { Btf } from '../btf/btf.js';
+import { encodeBtf } from '../btf/encode.js';
+import { KIND_DECL_TAG, KIND_TYPEDEF, ROLE_STRING, ROLE_TYPE } from '../btf/kinds.js';
+import { BaseStrings, nameLength } from './base-strings.js';
+import { tracepointFunction } from './needs.js';
+import { isSorted, mergeByName } from './order.js';
+
+/** What modules are re-based onto. */
+export interface Target {
+  /** BTF of the unsplit vmlinux, which modules were built against. */
+  readonly original: Btf;
+  /** `.BTF` of the split vmlinux, padding included: what the kernel numbers a module's ids and strings on from. */
+  readonly base: Btf;
+  /** Id in the base of each type of the original; 0 for one that is not there. */
+  readonly baseIdOf: Uint32Array;
+}
+
+export interface Rebased {
+  /** `.BTF` of the module. */
+  readonly bytes: Uint8Array;
+  /**
+   * Where each of its types comes from, in order: ids in the old numbering, of the original for a copied type, and of the
+   * module for its own.
+   */
+  readonly from: Uint32Array;
+  /** How many of them are copied from vmlinux. */
+  readonly copied: number;
+  /** Words of `.BTF_ids`: old id to new one; undefined for a type that is in neither. */
+  readonly newId: (id: number) => number | undefined;
+}
+
+/**
+ * Re-bases modules, one after the other. Types of vmlinux that the base lacks and that a module needs are copied into its
+ * BTF in their old order, before its own; where vmlinux and the module are sorted by name (7.x), the two are merged, so
+ * that the kernel still searches by bisection (btf_check_sorted). Either way the order among copied types and among own
+ * ones stays, so sets of `.BTF_ids` stay sorted.
+ */
+export class Rebaser {
+  readonly #target: Target;
+  readonly #strings: BaseStrings;
+  readonly #sorted: boolean;
+  readonly #tags: Uint32Array;
+  /** By id of the original: 1 + place among the copied types of the module at hand. */
+  readonly #copyOf: Uint32Array;
+
+  constructor(target: Target) {
+    this.#target = target;
+    this.#strings = new BaseStrings(target.base);
+    this.#sorted = isSorted(
+      target.original,
+      Uint32Array.from({ length: target.original.count }, (_, i) => i + 1),
+    );
+    this.#tags = target.original.ofKind(KIND_DECL_TAG);
+    this.#copyOf = new Uint32Array(target.original.count + 1);
+  }
+
+  /** `keep`: by own type, 0 for one that is left out; without it all stay. What stays must not refer to what does not. */
+  rebase(module: Btf, keep?: Uint8Array): Rebased {
+    const { base, baseIdOf } = this.#target;
+    const own = ownIds(module, keep);
+    const copied = this.#copies(module, own);
+    const from = this.#order(module, copied, own);
+    const ownIdOf = new Uint32Array(module.count);
+    const copyOf = this.#copyOf;
+    for (let i = 0; i < from.length; i++)
+      if (from[i] >= module.firstId) ownIdOf[from[i] - module.firstId] = base.endId + i;
+      else copyOf[from[i]] = base.endId + i;
+    const map = (id: number): number => {
+      if (id === 0) return 0;
+      return id >= module.firstId ? ownIdOf[id - module.firstId] : baseIdOf[id] || copyOf[id];
+    };
+    const bytes = this.#encode(module, from, map);
+    const copies = new Map(Array.from(copied, id => [id, copyOf[id]]));
+    copyOf.fill(0);
+    return {
+      bytes,
+      from,
+      copied: copied.length,
+      newId: id => {
+        if (id === 0) return 0;
+        const found = id >= module.firstId ? ownIdOf[id - module.firstId] : baseIdOf[id] || (copies.get(id) ?? 0);
+        return found === 0 ? undefined : found;
+      },
+    };
+  }
+
+  /** Types of the original that own types lead to and the base lacks, with their tags, ascending. */
+  #copies(module: Btf, own: Uint32Array): Uint32Array {
+    const { original, baseIdOf } = this.#target;
+    const met = this.#copyOf;
+    const found: number[] = [];
+    const visit = (id: number): void => {
+      if (id === 0 || baseIdOf[id] !== 0 || met[id] !== 0) return;
+      met[id] = 1;
+      found.push(id);
+    };
+    for (const id of own) {
+      const i = id - module.firstId;
+      for (let at = module.starts[i] + 2; at < module.starts[i + 1]; at++)
+        if (module.roles[at] === ROLE_TYPE && module.words[at] < module.firstId) visit(module.words[at]);
+    }
+    let done = 0;
+    const spread = (): void => {
+      for (; done < found.length; done++) {
+        const id = found[done];
+        for (let at = original.starts[id - 1] + 2; at < original.starts[id]; at++)
+          if (original.roles[at] === ROLE_TYPE) visit(original.words[at]);
+        if (original.kind(id) === KIND_TYPEDEF) visit(tracepointFunction(original, id));
+      }
+    };
+    spread();
+    if (found.length > 0) for (const tag of this.#tags) if (met[original.sizeOrType(tag)] !== 0) visit(tag);
+    spread();
+    return Uint32Array.from(found).sort();
+  }
+
+  #order(module: Btf, copied: Uint32Array, own: Uint32Array): Uint32Array {
+    if (this.#sorted && isSorted(module, own)) return mergeByName(module, copied, own);
+    const from = new Uint32Array(copied.length + own.length);
+    from.set(copied);
+    from.set(own, copied.length);
+    return from;
+  }
+
+  #encode(module: Btf, from: Uint32Array, map: (id: number) => number): Uint8Array {
+    const names = new ModuleStrings(module, this.#target.base, this.#strings);
+    let length = 0;
+    for (const id of from) length += wordsOf(module, id);
+    const words = new Uint32Array(length);
+    let to = 0;
+    for (const id of from) {
+      const { words: old, roles, starts, firstId } = module.owner(id);
+      for (let at = starts[id - firstId]; at < starts[id - firstId + 1]; at++, to++) {
+        const role = roles[at];
+        words[to] = role === ROLE_TYPE ? map(old[at]) : role === ROLE_STRING ? names.map(old[at]) : old[at];
+      }
+    }
+    const { order, header, layout } = module;
+    return encodeBtf({ order, flags: header.flags, words, strings: names.done(), layout });
+  }
+}
+
+function ownIds(module: Btf, keep: Uint8Array | undefined): Uint32Array {
+  const all = Uint32Array.from({ length: module.count }, (_, i) => module.firstId + i);
+  return keep === undefined ? all : all.filter(id => keep[id - module.firstId] !== 0);
+}
+
+function wordsOf(module: Btf, id: number): number {
+  const { starts, firstId } = module.owner(id);
+  return starts[id - firstId + 1] - starts[id - firstId];
+}
+
+/** Strings of a re-based module: those that the base has stay there, the others follow in the order of their first use. */
+class ModuleStrings {
+  readonly #module: Btf;
+  readonly #base: Btf;
+  readonly #known: BaseStrings;
+  readonly #moved = new Map<number, number>();
+  readonly #parts: Uint8Array[] = [];
+  #length = 0;
+
+  constructor(module: Btf, base: Btf, known: BaseStrings) {
+    this.#module = module;
+    this.#base = base;
+    this.#known = known;
+  }
+
+  map(offset: number): number {
+    if (offset === 0) return 0;
+    const moved = this.#moved.get(offset);
+    if (moved !== undefined) return moved;
+    const { strings, start } = this.#locate(offset);
+    const length = nameLength(strings, start);
+    const inBase = this.#known.find(strings, start, length);
+    const added = length === 0 || inBase !== 0 ? inBase : this.#add(strings.subarray(start, start + length + 1));
+    this.#moved.set(offset, added);
+    return added;
+  }
+
+  done(): Uint8Array {
+    const bytes = new Uint8Array(this.#length);
+    let at = 0;
+    for (const part of this.#parts) {
+      bytes.set(part, at);
+      at += part.length;
+    }
+    return bytes;
+  }
+
+  #locate(offset: number): { strings: Uint8Array; start: number } {
+    const { base, stringBase, strings } = this.#module;
+    return base !== undefined && offset < stringBase
+      ? { strings: base.strings, start: offset }
+      : { strings, start: offset - stringBase };
+  }
+
+  #add(bytes: Uint8Array): number {
+    const offset = this.#base.stringEnd + this.#length;
+    this.#parts.push(bytes);
+    this.#length += bytes.length;
+    return offset;
+  }
+}

@@ -1,0 +1,62 @@
+import { realpathSync, statSync } from 'node:fs';
+import { sep } from 'node:path';
+import { type ByteSource, FileSource, MemorySource } from '../bytes/source.js';
+import { CodedError } from '../errors.js';
+import { findModules, type ModulePath, unpackModule } from '../host/module-files.js';
+import { type BuiltAgainst, type KernelModule, readModule } from '../modules/read.js';
+import { type SignedFile, withoutSignature } from '../modules/signature.js';
+
+/** A module while it is open. */
+export interface OpenModule extends SignedFile {
+  readonly module: KernelModule;
+  /** The whole unpacked file, with its signature. */
+  readonly file: ByteSource;
+}
+
+/**
+ * The modules of a folder that a split re-bases. Throws `modules-folder` when there are none, `out-is-input` when the folder
+ * lies in the out folder, whose modules are replaced.
+ */
+export function listModules(folder: string, out: string): ModulePath[] {
+  const [from, to] = [realPath(folder), realPath(out)];
+  if (from !== undefined && to !== undefined && (from === to || from.startsWith(`${to}${sep}`)))
+    throw new CodedError('out-is-input', out, { file: folder });
+  if (from === undefined || !statSync(from).isDirectory())
+    throw new CodedError('modules-folder', from === undefined ? 'ENOENT' : 'not a folder', { file: folder });
+  return findModules(folder, out);
+}
+
+function realPath(path: string): string | undefined {
+  try {
+    return realpathSync(path);
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Opens a module, runs `use` on it, closes it; a compressed one is unpacked into memory. Every coded error gets its name.
+ */
+export async function withModule<T>(
+  path: ModulePath,
+  kernel: BuiltAgainst,
+  use: (open: OpenModule) => T | Promise<T>,
+): Promise<T> {
+  return withModuleFile(path, async file => {
+    const signed = withoutSignature(file);
+    return use({ ...signed, file, module: readModule(signed.body, kernel) });
+  });
+}
+
+/** The same without a look into it. */
+export async function withModuleFile<T>(path: ModulePath, use: (file: ByteSource) => T | Promise<T>): Promise<T> {
+  const source = FileSource.open(path.path);
+  try {
+    if (path.packing === undefined) return await use(source);
+    return await use(new MemorySource(await unpackModule(path.path, path.packing), path.path));
+  } catch (error) {
+    throw error instanceof CodedError ? error.in(path.path) : error;
+  } finally {
+    source.close();
+  }
+}

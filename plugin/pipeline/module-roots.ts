@@ -1,0 +1,101 @@
+import type { Btf } from '../btf/btf.js';
+import type { NameIndex } from '../btf/names.js';
+import { readModinfo } from '../carrier/modinfo.js';
+import { CodedError } from '../errors.js';
+import type { ModulePath } from '../host/module-files.js';
+import { type ModuleMode, reach, referredOutside, seedsOf } from '../modules/needs.js';
+import type { BuiltAgainst } from '../modules/read.js';
+import { distilledRoots, type ModuleReferences, neededRoots, sharedRoots } from '../modules/roots.js';
+import type { Root } from '../roots/root.js';
+import { closeOver } from '../split/closure.js';
+import { Companions } from '../split/companions.js';
+import { solidTypes } from '../split/forward.js';
+import type { Reach } from '../split/split.js';
+import { listModules, withModule } from './module-files.js';
+import { inOrder } from './roots.js';
+
+/** The modules of a kernel, looked through once before the split: what they ask of the base. */
+export interface ScannedModules {
+  readonly folder: string;
+  readonly mode: ModuleMode;
+  readonly kernel: BuiltAgainst;
+  readonly paths: readonly ModulePath[];
+  /** What the base must hold for their sake, but for what they share. */
+  readonly roots: readonly Root[];
+  readonly references: readonly ModuleReferences[];
+  /** Modules that change, so that a signature of theirs is lost. */
+  readonly changing: number;
+  readonly signed: number;
+  readonly warnings: readonly string[];
+}
+
+/** Reads every module of a folder. Throws what reading a module throws, and `modules-folder`, `out-is-input`. */
+export async function scanModules(
+  folder: string,
+  out: string,
+  mode: ModuleMode,
+  kernel: BuiltAgainst,
+  names: NameIndex,
+): Promise<ScannedModules> {
+  const { original } = kernel;
+  const paths: ModulePath[] = [];
+  const roots: Root[] = [];
+  const references: ModuleReferences[] = [];
+  const warnings: string[] = [];
+  let [changing, signed] = [0, 0];
+  for (const path of listModules(folder, out)) {
+    await withModule(path, kernel, ({ module, signatureBytes }) => {
+      const name = moduleName(path);
+      if (readModinfo(module.elf).has('btf_base_sha256')) {
+        warnings.push(`${path.name} is the carrier of another split: left out`);
+        return;
+      }
+      paths.push(path);
+      const { btf, distilled } = module;
+      const changes = btf !== undefined && !(mode === 'keep' && distilled !== undefined);
+      if (changes) changing++;
+      if (changes && signatureBytes > 0) signed++;
+      if (btf === undefined || mode === 'strip') return;
+      if (distilled !== undefined) {
+        const found = distilledRoots(name, distilled, original, names);
+        roots.push(...found.roots);
+        if (found.missing.length > 0)
+          warnings.push(
+            `${path.name}: vmlinux lacks what its .BTF.base names (${found.missing.slice(0, 4).join(', ')}${found.missing.length > 4 ? ' …' : ''}): the unsplit kernel refuses it as well`,
+          );
+        return;
+      }
+      const needs = reach(btf, seedsOf(module, original, names));
+      roots.push(...neededRoots(name, needs));
+      references.push({ name, entries: referredOutside(btf, mode === 'prune' ? needs.own : undefined) });
+    });
+  }
+  if (paths.length === 0) throw new CodedError('modules-folder', 'no module in it but a carrier', { file: folder });
+  return { folder, mode, kernel, paths, roots, references, changing, signed, warnings };
+}
+
+/** `kernel/net/ipv4/tcp_bbr.ko.xz` → `tcp_bbr`. */
+function moduleName({ name }: ModulePath): string {
+  return name.replace(/^.*\//, '').replace(/\.ko(\.\w+)?$/, '');
+}
+
+/**
+ * The roots of a kernel with those of its modules: what each needs of the base, then, of what is not in the base yet, all
+ * that two of them refer to, until nothing more comes.
+ */
+export function withModuleRoots(
+  btf: Btf,
+  names: NameIndex,
+  kernelRoots: readonly Root[],
+  { roots, references }: ScannedModules,
+  reach: Reach = 'complete',
+): Root[] {
+  const companions = new Companions(btf, names);
+  const all = [...kernelRoots, ...roots];
+  for (;;) {
+    const inBase = reach === 'forward' ? solidTypes(btf, companions, all) : closeOver(btf, companions, all).nearest;
+    const shared = sharedRoots(btf, references, inBase);
+    if (shared.length === 0) return inOrder(all);
+    all.push(...shared);
+  }
+}

@@ -1,0 +1,142 @@
+import { statSync } from 'node:fs';
+import type { NameIndex } from '../btf/names.js';
+import { FileSource, MemorySource, pieces } from '../bytes/source.js';
+import { resizeSections } from '../elf/resize-sections.js';
+import { CodedError } from '../errors.js';
+import { hashSource } from '../host/hash.js';
+import { type ModulePath, packModule, unpackModule } from '../host/module-files.js';
+import { MODULES_FOLDER, type OutFolder, type WrittenFile } from '../host/out-folder.js';
+import { type ModulePlan, ModuleRebaser } from '../modules/module-rebaser.js';
+import type { ModuleMode } from '../modules/needs.js';
+import type { Target } from '../modules/rebase.js';
+import { withoutSignature } from '../modules/signature.js';
+import type { ModuleRow } from '../report/model.js';
+import { type OpenModule, withModule } from './module-files.js';
+import type { ScannedModules } from './module-roots.js';
+import { DEFAULT_HASH, type Signing } from './signing.js';
+
+/** The modules in split.json. */
+export interface ManifestModules {
+  readonly mode: ModuleMode;
+  /** The way from the out folder to the folder that they come from. */
+  readonly folder: string;
+  readonly files: readonly WrittenFile[];
+}
+
+export interface WrittenModules {
+  /** Named by their place below the folder of modules. */
+  readonly files: readonly WrittenFile[];
+  readonly rows: readonly ModuleRow[];
+}
+
+/** Throws `module-signature` when the kernel would refuse what a run without a key writes. */
+export function checkSigning({ changing }: ScannedModules, { forced, signer }: Signing): void {
+  if (forced !== undefined && signer === undefined && changing > 0)
+    throw new CodedError('module-signature', `${forced}, ${changing} modules change`);
+}
+
+/** What people must know of the signatures of their modules. */
+export function signingWarnings({ signed, changing }: ScannedModules, { forced, signer }: Signing): string[] {
+  if (signer !== undefined || forced !== undefined) return [];
+  return signed === 0
+    ? []
+    : [
+        `${signed} of ${changing} re-based modules lost their signature: pass --sign-key and --sign-cert to sign them again`,
+      ];
+}
+
+/**
+ * Writes every module, re-based onto the base of a split, below the folder of modules of `out`; one at a time. Each is proved
+ * from what stands on the disk. Throws what its parts throw.
+ */
+export async function writeModules(
+  out: OutFolder,
+  scanned: ScannedModules,
+  target: Target,
+  names: NameIndex,
+  signing: Signing,
+): Promise<WrittenModules> {
+  const rebaser = new ModuleRebaser(target, names, scanned.mode);
+  const files: WrittenFile[] = [];
+  const rows: ModuleRow[] = [];
+  for (const path of scanned.paths) {
+    const { file, row } = await withModule(path, scanned.kernel, open =>
+      writeModule(out, path, open, rebaser, signing),
+    );
+    files.push(file);
+    rows.push(row);
+  }
+  return { files, rows };
+}
+
+async function writeModule(
+  out: OutFolder,
+  path: ModulePath,
+  open: OpenModule,
+  rebaser: ModuleRebaser,
+  signing: Signing,
+): Promise<{ file: WrittenFile; row: ModuleRow }> {
+  const plan = rebaser.plan(open.module);
+  const name = `${MODULES_FOLDER}/${path.name}`;
+  const mode = statSync(path.path).mode & 0o777;
+  const row = describe(path.name, plan, open, signing);
+  if (plan.changes.length === 0) {
+    const source = FileSource.open(path.path);
+    try {
+      out.writePieces(name, bytesOf(source), mode);
+    } finally {
+      source.close();
+    }
+    return { file: hashStaged(out, path.name, name), row };
+  }
+  const plain = path.packing === undefined ? name : `${name}.unpacked`;
+  out.writePieces(plain, resizeSections(open.module.elf, plan.changes), mode);
+  if (signing.signer !== undefined)
+    await signing.signer.sign(out.staged(plain), signing.hash ?? open.hash ?? DEFAULT_HASH);
+  const staged = FileSource.open(out.staged(plain));
+  try {
+    rebaser.prove(open.module, plan, withoutSignature(staged).body);
+    if (path.packing !== undefined) {
+      await packModule(out.staged(plain), out.staged(name), path.packing);
+      const again = new MemorySource(await unpackModule(out.staged(name), path.packing), name);
+      if (hashSource(again) !== hashSource(staged))
+        throw new CodedError('invariant', 'it does not unpack to what was packed');
+      out.discard(plain);
+    }
+  } finally {
+    staged.close();
+  }
+  return { file: hashStaged(out, path.name, name), row };
+}
+
+function* bytesOf(source: FileSource): Generator<Uint8Array> {
+  for (const { bytes } of pieces(source)) yield bytes;
+}
+
+function hashStaged(out: OutFolder, name: string, staged: string): WrittenFile {
+  const source = FileSource.open(out.staged(staged));
+  try {
+    return { name, bytes: source.size, sha256: hashSource(source) };
+  } finally {
+    source.close();
+  }
+}
+
+function describe(name: string, plan: ModulePlan, open: OpenModule, { signer }: Signing): ModuleRow {
+  const changed = plan.changes.length > 0;
+  return {
+    name,
+    before: plan.before,
+    after: plan.after,
+    copied: plan.copied,
+    signature: changed
+      ? signer !== undefined
+        ? 'made'
+        : open.signatureBytes > 0
+          ? 'dropped'
+          : 'none'
+      : open.signatureBytes > 0
+        ? 'kept'
+        : 'none',
+  };
+}

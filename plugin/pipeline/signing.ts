@@ -1,0 +1,56 @@
+import { readFileSync } from 'node:fs';
+import { CodedError } from '../errors.js';
+import { Signer } from '../host/sign-file.js';
+import { forcedBy, type KernelConfig, parseConfig, readIkconfig } from '../modules/kconfig.js';
+import type { KernelInput } from './input.js';
+
+export interface SigningOptions {
+  readonly signKey?: string | undefined;
+  readonly signCert?: string | undefined;
+  /** Path of the kernel's sign-file, where it is not found by itself. */
+  readonly signFile?: string | undefined;
+  /** .config of the kernel, where vmlinux has none in it. */
+  readonly kconfig?: string | undefined;
+}
+
+/** Whether this kernel takes modules without signature, and how modules are signed. */
+export interface Signing {
+  /** The option that makes the kernel refuse unsigned modules; undefined when none does, or the configuration is unknown. */
+  readonly forced: string | undefined;
+  readonly signer: Signer | undefined;
+  /** Of the kernel's configuration; undefined when that is unknown. */
+  readonly hash: string | undefined;
+}
+
+/** What a hash is when neither the kernel's configuration nor a former signature tells. */
+export const DEFAULT_HASH = 'sha256';
+
+/** Throws `usage`, `kconfig`, `tool-missing`, `file-unreadable`. */
+export function prepareSigning(options: SigningOptions, file: string, kernel: KernelInput | undefined): Signing {
+  const { signKey, signCert, signFile, kconfig } = options;
+  if ((signKey === undefined) !== (signCert === undefined))
+    throw new CodedError('usage', '--sign-key and --sign-cert go together');
+  const config = readConfig(kconfig, kernel);
+  const near = kconfig === undefined ? [file] : [kconfig, file];
+  return {
+    forced: config === undefined ? undefined : forcedBy(config),
+    hash: config?.get('MODULE_SIG_HASH'),
+    signer:
+      signKey === undefined || signCert === undefined
+        ? undefined
+        : new Signer({ key: signKey, certificate: signCert }, signFile, near),
+  };
+}
+
+function readConfig(kconfig: string | undefined, kernel: KernelInput | undefined): KernelConfig | undefined {
+  if (kconfig === undefined) return kernel === undefined ? undefined : readIkconfig(kernel.elf, kernel.symbols);
+  let text: string;
+  try {
+    text = readFileSync(kconfig, 'latin1');
+  } catch (error) {
+    throw new CodedError('kconfig', (error as NodeJS.ErrnoException).code ?? 'read failed', { file: kconfig }, error);
+  }
+  const config = parseConfig(text);
+  if (config.size === 0) throw new CodedError('kconfig', 'no line CONFIG_…=… in it', { file: kconfig });
+  return config;
+}
