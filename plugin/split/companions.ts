@@ -57,7 +57,9 @@ export class Companions {
     for (const kind of CORE_KINDS) this.#joinNames(btf, names, btf.ofKind(kind), CORE_CLASS[kind]);
     this.#joinFlavours(btf, names);
     for (const datasec of btf.ofKind(KIND_DATASEC))
-      for (let i = btf.start(datasec) + HEAD_WORDS; i < btf.starts[datasec]; i += 3) this.#join(datasec, btf.words[i]);
+      for (let i = btf.start(datasec) + HEAD_WORDS; i < btf.starts[datasec]; i += 3)
+        // An entry of type void is damage, and 0 stands for no companion.
+        if (btf.words[i] !== 0) this.#join(datasec, btf.words[i]);
     this.#joinTracepoints(btf, names);
   }
 

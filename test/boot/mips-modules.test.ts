@@ -32,7 +32,11 @@ async function bootWith(kernel: string, names: readonly string[], from: (name: s
   const modules = names.map(path => ({ path, data: readFileSync(from(path)) }));
   const list = names.map(name => `/${name}\n`).join('');
   const init = { path: 'init', data: readFileSync(compileProbe(MALTA.cross)), mode: 0o755 };
-  const text = await boot(MALTA, kernel, initramfs([init, { path: 'modules.list', data: Buffer.from(list) }, ...modules]));
+  const text = await boot(
+    MALTA,
+    kernel,
+    initramfs([init, { path: 'modules.list', data: Buffer.from(list) }, ...modules]),
+  );
   return { log: readBootLog(text), probe: readProbe(text), text };
 }
 
@@ -62,8 +66,7 @@ const unsplit = new Map<string, ReturnType<typeof bootWith>>();
 function unsplitBoot(order: readonly string[]): ReturnType<typeof bootWith> {
   const names = order.filter(name => name !== CARRIER);
   const key = names.join();
-  const known =
-    unsplit.get(key) ?? bootWith(fixture(`${KERNEL}/vmlinux`), names, name => fixture(`${KERNEL}/${name}`));
+  const known = unsplit.get(key) ?? bootWith(fixture(`${KERNEL}/vmlinux`), names, name => fixture(`${KERNEL}/${name}`));
   unsplit.set(key, known);
   return known;
 }
@@ -105,10 +108,7 @@ for (const mode of MODULE_MODES)
       t.true(after.log.initcalls.some(({ name, value }) => /bbr_register/.test(name) && value === 0));
       // Without its BTF a module registers no kfunc, and the kernel says so. That is all.
       const differences = compareBoots(before.log, after.log);
-      const expected =
-        mode === 'strip'
-          ? [/^new message \(1\): .*missing module BTF, cannot register kfunc$/]
-          : [];
+      const expected = mode === 'strip' ? [/^new message \(1\): .*missing module BTF, cannot register kfunc$/] : [];
       t.is(differences.length, expected.length, differences.join('\n'));
       for (const [i, pattern] of expected.entries()) t.regex(differences[i], pattern);
     });
