@@ -6,7 +6,6 @@ import { CodedError } from '../../plugin/errors.js';
 import { reach } from '../../plugin/modules/needs.js';
 import { ModuleProver } from '../../plugin/modules/prove.js';
 import { Rebaser } from '../../plugin/modules/rebase.js';
-import { idsInBase } from '../../plugin/pipeline/module-roots.js';
 import { splitBtf } from '../../plugin/split/split.js';
 import { arbitraryBtf } from '../support/arbitrary-btf.js';
 import { BtfBuilder } from '../support/build-btf.js';
@@ -35,7 +34,7 @@ function prepare(base: Uint8Array, bytes: Uint8Array, rootSeeds: readonly number
   const target = {
     original,
     base: Btf.decode(split.paddedBase),
-    baseIdOf: idsInBase(split.newIds, split.closure.types),
+    baseIdOf: split.idInBase,
   };
   return { original, target, split, module: Btf.decode(bytes, original) };
 }
