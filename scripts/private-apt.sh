@@ -27,7 +27,7 @@ use_suite() {
   for file in "$1"/*; do
     case $file in
       *.sources) awk -v RS= -v ORS='\n\n' '!/security/' "$file" | sed -E "s/^Suites:.*/Suites: $2/I" ;;
-      *) grep -v security "$file" | sed -E "s/^(deb +(\[[^]]*\] +)?[^ ]+ +)[^ ]+/\1$2/" ;;
+      *) sed -E "/security/d; s/^(deb +(\[[^]]*\] +)?[^ ]+ +)[^ ]+/\1$2/" "$file" ;;
     esac >"$file.new"
     mv "$file.new" "$file"
   done

@@ -20,13 +20,13 @@ die() { echo "build.sh: $*" >&2; exit 4; }
 target_of() {
   case $1 in
     arm64-*) echo "arm64 aarch64-linux-gnu- Image common" ;;
-    armv7-*-7.2) echo "arm arm-linux-gnueabihf- zImage lean" ;;
+    armv7-*-7.2) echo "arm arm-linux-gnueabihf- vmlinux lean" ;;
     armv7-*) echo "arm arm-linux-gnueabihf- zImage common" ;;
     mips32-*-be) echo "mips mips-linux-gnu- vmlinux common" ;;
     mips32-*-le) echo "mips mipsel-linux-gnu- vmlinux common" ;;
     mips64-*-be) echo "mips mips-linux-gnu- vmlinux lean" ;;
-    riscv64-*) echo "riscv riscv64-linux-gnu- Image lean" ;;
-    x86_64-*) echo "x86_64 x86_64-linux-gnu- bzImage lean" ;;
+    riscv64-*) echo "riscv riscv64-linux-gnu- vmlinux lean" ;;
+    x86_64-*) echo "x86_64 x86_64-linux-gnu- vmlinux lean" ;;
     *) die "no architecture known for '$1'" ;;
   esac
 }
@@ -59,9 +59,15 @@ for name in "$@"; do
   out=$cache/kernels/$name
   mkdir -p "$out"
   make=(make -s -C "$source" "O=$out" "ARCH=$arch" "CROSS_COMPILE=$cross" "PAHOLE=$pahole")
-  "${make[@]}" allnoconfig
-  cat "$here/$base.config" "$here/$name.config" >>"$out/.config"
-  "${make[@]}" olddefconfig
+  if [ "$base" = lean ]; then
+    cat "$here/$base.config" "$here/$name.config" >"$out/all.config"
+    "${make[@]}" KCONFIG_ALLCONFIG="$out/all.config" allnoconfig
+  else
+    # Options that the fragments make visible take their defaults.
+    "${make[@]}" allnoconfig
+    cat "$here/$base.config" "$here/$name.config" >>"$out/.config"
+    "${make[@]}" olddefconfig
+  fi
   grep -q '^CONFIG_DEBUG_INFO_BTF=y' "$out/.config" || die "$name: CONFIG_DEBUG_INFO_BTF did not survive olddefconfig (pahole too old?)"
   "${make[@]}" "-j$(nproc)" "$image" modules
   echo "$out/vmlinux"
