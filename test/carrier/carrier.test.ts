@@ -47,11 +47,20 @@ function modinfo(path: string, field: string): string {
   }).replace(/\n$/, '');
 }
 
-/** As the kernel's own tools wrote it into a 32-bit module. */
+const MACHINES = { 'arm64-virt': 183, 'armv7-virt': 40, 'mips32-malta-be': 8 } as const;
+/** What the module linker scripts of an architecture add (arch/…/include/asm/module.lds.h). */
+const SECTIONS = {
+  'arm64-virt': ['.plt', '.init.plt', '.text.ftrace_trampoline', '.init.text.ftrace_trampoline'],
+  'armv7-virt': ['.plt', '.init.plt'],
+  'mips32-malta-be': [],
+} as const;
+
+/** As the kernel's own tools wrote it into a module; an unsigned long before the name. */
 function layoutCrcOf(module: string): number {
   const own = dataOf(module, '__versions');
-  const at = own.indexOf('module_layout\0') - 4;
-  return readelfHeader(module).order === 'little' ? own.readUInt32LE(at) : own.readUInt32BE(at);
+  const { class: elfClass, order } = readelfHeader(module);
+  const at = own.indexOf('module_layout\0') - elfClass / 8;
+  return order === 'little' ? own.readUInt32LE(at) : own.readUInt32BE(at + elfClass / 8 - 4);
 }
 
 for (const kernel of KERNELS) {
@@ -78,7 +87,7 @@ for (const kernel of KERNELS) {
     const expected: LoaderKernel = {
       class: elfClass === 64 ? 64 : 32,
       order: order === 'little' ? 'little' : 'big',
-      machine: kernel.startsWith('arm') ? 40 : 8,
+      machine: MACHINES[kernel],
       moduleBytes: own.length,
       nameOffset: own.indexOf('tcp_bbr\0'),
       vermagic,
@@ -134,14 +143,16 @@ for (const kernel of KERNELS) {
     }
     const own = dataOf(split.module, '__versions');
     const at = own.indexOf('module_layout\0');
-    t.true(at >= 4);
-    t.deepEqual(dataOf(split.carrier, '__versions'), own.subarray(at - 4, at + 60));
+    const start = at - readelfHeader(split.module).class / 8;
+    t.true(start >= 0);
+    t.deepEqual(dataOf(split.carrier, '__versions'), own.subarray(start, start + 64));
   });
 
-  test(`the sections that the module loader of ARM wants are there, on ARM: ${kernel}`, t => {
-    for (const name of ['.plt', '.init.plt']) {
-      t.is(sectionLine(split.carrier, name) !== undefined, kernel.startsWith('arm'), name);
-      t.is(sectionLine(split.module, name) !== undefined, kernel.startsWith('arm'), name);
+  test(`the sections that the architecture's module loader wants are there, as in the kernel's own modules: ${kernel}`, t => {
+    for (const name of new Set(Object.values(SECTIONS).flat())) {
+      const wanted = (SECTIONS[kernel] as readonly string[]).includes(name);
+      t.is(sectionLine(split.carrier, name) !== undefined, wanted, name);
+      t.is(sectionLine(split.module, name) !== undefined, wanted, name);
     }
   });
 

@@ -6,6 +6,11 @@ import { haveTool } from '../support/tools.js';
 
 /** The struct_ops of each kernel with the symbol of the table of its stubs, as the kernel's sources name them. */
 const TABLES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  'arm64-virt': {
+    bpf_dummy_ops: '__bpf_bpf_dummy_ops',
+    sched_ext_ops: '__bpf_ops_sched_ext_ops',
+    tcp_congestion_ops: '__bpf_ops_tcp_congestion_ops',
+  },
   'armv7-virt': {
     bpf_dummy_ops: '__bpf_bpf_dummy_ops', // net/bpf/bpf_dummy_struct_ops.c
     sched_ext_ops: '__bpf_ops_sched_ext_ops', // kernel/sched/ext.c
@@ -17,15 +22,16 @@ const TABLES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   },
 };
 
+const codeAddress = (pointer: number): number => pointer - (Math.abs(pointer) % 2);
+
 /** Names of the functions to which the words of a table point: bit 0 of an address tells Thumb code. */
 function functionsIn(elf: IndependentElf, table: string): string[] {
   const names = new Map<number, string[]>();
   for (const { type, value, name } of elf.symbols)
-    if (type === 'FUNC') names.set(value & ~1, [...(names.get(value & ~1) ?? []), name]);
+    if (type === 'FUNC') names.set(codeAddress(value), [...(names.get(codeAddress(value)) ?? []), name]);
   return elf
-    .words(elf.symbol(table))
-    .filter(word => word !== 0)
-    .flatMap(word => names.get(word & ~1) ?? [`nothing at 0x${word.toString(16)}`]);
+    .pointers(elf.symbol(table))
+    .flatMap(pointer => names.get(codeAddress(pointer)) ?? [`nothing at 0x${pointer.toString(16)}`]);
 }
 
 for (const [name, tables] of Object.entries(TABLES)) {

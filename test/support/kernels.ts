@@ -1,2 +1,2 @@
 /** The kernels among the fixtures, as folders; each has `vmlinux`, `tcp_bbr.ko` and `dummy.ko`. */
-export const KERNELS = ['armv7-virt', 'mips32-malta-be'] as const;
+export const KERNELS = ['arm64-virt', 'armv7-virt', 'mips32-malta-be'] as const;
