@@ -4,7 +4,7 @@ import type { ElfHeader } from '../elf/file.js';
 import { type ObjectSection, writeObject } from '../elf/write-object.js';
 import { architectureSections, type CarrierArchitecture } from './architectures.js';
 import type { KernelAbi } from './kernel-abi.js';
-import { encodeModinfo, MODINFO_SECTION } from './modinfo.js';
+import { BASE_HASH_KEY, encodeModinfo, MODINFO_SECTION } from './modinfo.js';
 
 /** Name of the module, and of its file under /sys/kernel/btf: no dot, and not `vmlinux`. */
 export const CARRIER_NAME = 'vmlinux_btf';
@@ -74,7 +74,7 @@ function modinfo({ header, architecture, abi, baseSha256 }: CarrierInput): Uint8
   const entries = {
     license: 'GPL',
     description: 'BTF type information that vmlinux does not carry itself',
-    btf_base_sha256: baseSha256,
+    [BASE_HASH_KEY]: baseSha256,
     depends: '',
     ...architecture.modinfo,
     name: CARRIER_NAME,

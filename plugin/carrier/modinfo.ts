@@ -3,6 +3,8 @@ import { ByteWriter } from '../bytes/writer.js';
 import type { ElfFile } from '../elf/file.js';
 
 export const MODINFO_SECTION = '.modinfo';
+/** Hex SHA-256 of the vmlinux `.BTF` that a carrier's BTF is split on; only carriers have it. */
+export const BASE_HASH_KEY = 'btf_base_sha256';
 
 /** `key=value` strings, each ended by NUL, as modinfo(8) and the kernel read them. */
 export function encodeModinfo(entries: Readonly<Record<string, string>>, order: ByteOrder): Uint8Array {

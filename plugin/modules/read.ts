@@ -10,7 +10,7 @@ import {
   ROLE_TYPE,
 } from '../btf/kinds.js';
 import type { ByteSource } from '../bytes/source.js';
-import { MODINFO_SECTION, readModinfo } from '../carrier/modinfo.js';
+import { BASE_HASH_KEY, MODINFO_SECTION, readModinfo } from '../carrier/modinfo.js';
 import { ET_REL, machineName, SHT_NOBITS } from '../elf/constants.js';
 import { ElfFile, type ElfSection } from '../elf/file.js';
 import { SymbolTable } from '../elf/symbols.js';
@@ -24,6 +24,8 @@ const MAX_BTF = 256 << 20;
 export interface KernelModule {
   readonly elf: ElfFile;
   readonly symbols: SymbolTable;
+  /** The carrier of some split: its BTF counts on from a base of its own, and is not read. */
+  readonly isCarrier: boolean;
   /** Split on the BTF of vmlinux, or on `distilled`. Undefined for a module without types. */
   readonly btf: Btf | undefined;
   readonly section: ElfSection | undefined;
@@ -32,7 +34,6 @@ export interface KernelModule {
   readonly distilledSection: ElfSection | undefined;
   /** Undefined without the section or without BTF. */
   readonly ids: BtfIds | undefined;
-  readonly modinfo: ReadonlyMap<string, string>;
 }
 
 /** What a module must agree with. */
@@ -57,13 +58,14 @@ export function readModule(source: ByteSource, kernel: BuiltAgainst): KernelModu
   const modinfo = readModinfo(elf);
   checkKernel(elf, modinfo, kernel);
   const symbols = SymbolTable.read(elf);
-  const section = sectionWithBytes(elf, '.BTF');
+  const isCarrier = modinfo.has(BASE_HASH_KEY);
+  const section = isCarrier ? undefined : sectionWithBytes(elf, '.BTF');
   const distilledSection = section === undefined ? undefined : sectionWithBytes(elf, '.BTF.base');
   const distilled = distilledSection === undefined ? undefined : Btf.decode(btfBytes(elf, distilledSection));
   const btf = section === undefined ? undefined : Btf.decode(btfBytes(elf, section), distilled ?? kernel.original);
   if (btf !== undefined) checkReferences(btf, file);
   const ids = btf === undefined ? undefined : readBtfIds(elf, symbols, btf);
-  return { elf, symbols, btf, section, distilled, distilledSection, ids, modinfo };
+  return { elf, symbols, isCarrier, btf, section, distilled, distilledSection, ids };
 }
 
 function sectionWithBytes(elf: ElfFile, name: string): ElfSection | undefined {

@@ -1,6 +1,5 @@
 import type { Btf } from '../btf/btf.js';
 import type { NameIndex } from '../btf/names.js';
-import { readModinfo } from '../carrier/modinfo.js';
 import { CodedError } from '../errors.js';
 import type { ModulePath } from '../host/module-files.js';
 import { type ModuleMode, reach, referredOutside, seedsOf } from '../modules/needs.js';
@@ -46,7 +45,7 @@ export async function scanModules(
   for (const path of listModules(folder, out)) {
     await withModule(path, kernel, ({ module, signatureBytes }) => {
       const name = moduleName(path);
-      if (readModinfo(module.elf).has('btf_base_sha256')) {
+      if (module.isCarrier) {
         warnings.push(`${path.name} is the carrier of another split: left out`);
         return;
       }

@@ -1,0 +1,169 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import test from 'ava';
+import { MODULE_MODES } from '../../plugin/modules/needs.js';
+import { runSplit } from '../../plugin/pipeline/split.js';
+import { readelf, readelfSections } from '../elf/readelf.js';
+import { bpftoolRaw } from '../support/bpftool.js';
+import { fixture } from '../support/fixtures.js';
+import { KERNELS } from '../support/kernels.js';
+import { INSTALLED, moduleFolder } from '../support/module-folder.js';
+import { scratchFolder } from '../support/scratch.js';
+import { haveTool } from '../support/tools.js';
+
+const folder = scratchFolder(test, 'modules');
+
+interface Dump {
+  /** Each type as bpftool prints it, id → text. */
+  readonly types: ReadonlyMap<number, string>;
+}
+
+/** bpftool prints own types only: those of the base are asked for apart. */
+async function dump(file: string, base?: string): Promise<Dump> {
+  const known = base === undefined ? undefined : await dumpBase(base);
+  const { text, complaint } = await bpftoolRaw(file, base);
+  if (text === undefined) throw new Error(complaint);
+  const types = new Map<number, string>(known?.types);
+  for (const part of text.split(/\n(?=\[)/)) types.set(Number(/^\[(\d+)\]/.exec(part)?.[1]), part.trimEnd());
+  return { types };
+}
+
+const bases = new Map<string, Promise<Dump>>();
+
+function dumpBase(file: string): Promise<Dump> {
+  const known = bases.get(file) ?? dump(file);
+  bases.set(file, known);
+  return known;
+}
+
+/** The text of a type without its ids, and the ids. */
+function parts(text: string): { bare: string; refs: number[] } {
+  const refs: number[] = [];
+  const bare = text.replace(/^\[\d+\]/, '').replace(/(type_id=)(\d+)/g, (_, label, id) => {
+    refs.push(Number(id));
+    return label;
+  });
+  return { bare, refs };
+}
+
+/** Differences of two types and of all that they lead to, in the words of bpftool. Ids may differ, one for one. */
+function differences(before: Dump, after: Dump, pairs: readonly (readonly [number, number])[]): string[] {
+  const newId = new Map<number, number>([[0, 0]]);
+  const queue = [...pairs];
+  const found: string[] = [];
+  for (let pair = queue.pop(); pair !== undefined; pair = queue.pop()) {
+    const [old, now] = pair;
+    const known = newId.get(old);
+    if (known !== undefined) {
+      if (known !== now) found.push(`type ${old} is both ${known} and ${now}`);
+      continue;
+    }
+    newId.set(old, now);
+    const was = parts(before.types.get(old) ?? '');
+    const is = parts(after.types.get(now) ?? '');
+    if (was.bare === '' || was.bare !== is.bare) found.push(`${before.types.get(old)} became ${after.types.get(now)}`);
+    else for (const [i, ref] of was.refs.entries()) queue.push([ref, is.refs[i]]);
+  }
+  return found;
+}
+
+/** Own types that are functions, which every module has and whose names are its own, by name. */
+function functions({ types }: Dump, firstId: number): Map<string, number> {
+  const found = new Map<string, number>();
+  for (const [id, text] of types) {
+    const name = /^\[\d+\] FUNC '(.*?)'/.exec(text)?.[1];
+    if (id >= firstId && name !== undefined) found.set(name, id);
+  }
+  return found;
+}
+
+/** How many types a BTF alone has. */
+async function lastId(file: string): Promise<number> {
+  return (await dumpBase(file)).types.size;
+}
+
+/** Lines of readelf that tell of sections, without offsets and without the sizes of those that may change. */
+function sectionLines(file: string): string[] {
+  return readelfSections(file).map(line => {
+    const [index, name, type, addr, , size, ...rest] = line.split(' ');
+    return [index, name, type, addr, /^\.BTF(\.base)?$/.test(name) ? '' : size, ...rest].join(' ');
+  });
+}
+
+function sectionBytes(file: string, name: string): Buffer {
+  const line = readelfSections(file).find(text => text.split(' ')[1] === name) ?? '';
+  const [, , , , offset, size] = line.split(' ');
+  return readFileSync(file).subarray(Number(offset), Number(offset) + Number(size));
+}
+
+for (const kernel of KERNELS)
+  for (const mode of MODULE_MODES)
+    test(`${kernel}: modules re-based (${mode}) are their originals, as bpftool and readelf see them`, async t => {
+      if (!haveTool(t, 'bpftool', 'bpftool')) return;
+      const vmlinux = fixture(`${kernel}/vmlinux`);
+      const from = moduleFolder(join(folder, kernel, mode, 'from'), kernel);
+      const out = join(folder, kernel, mode, 'out');
+      await runSplit({ file: vmlinux, out, compressors: [], modules: from, moduleMode: mode });
+      const [firstBefore, firstAfter] = [(await lastId(vmlinux)) + 1, (await lastId(join(out, 'base.btf'))) + 1];
+      for (const [name, place] of Object.entries(INSTALLED)) {
+        const [was, is] = [join(from, place), join(out, 'modules', place)];
+        t.deepEqual(sectionLines(is), sectionLines(was), name);
+        for (const line of readelfSections(was)) {
+          const section = line.split(' ')[1];
+          if (/^\.BTF(\.base|_ids)?$/.test(section) || section === '' || line.includes('NOBITS')) continue;
+          t.is(Buffer.compare(sectionBytes(is, section), sectionBytes(was, section)), 0, `${name} ${section}`);
+        }
+        t.is(readelf('-s', is), readelf('-s', was));
+        t.is(readelf('-r', is).replace(/offset 0x\w+/g, ''), readelf('-r', was).replace(/offset 0x\w+/g, ''));
+
+        const before = await dump(was, vmlinux);
+        const all = functions(before, firstBefore);
+        t.true(all.size > 5);
+        const kfuncs = [...all.keys()].filter(text => readelf('-s', was).includes(`__BTF_ID__func__${text}__`));
+        t.is(kfuncs.length > 0, name === 'tcp_bbr.ko');
+        const kept = mode === 'keep' ? [...all.keys()] : mode === 'prune' ? kfuncs : [];
+        if (kept.length === 0) {
+          t.is(sectionBytes(is, '.BTF').length, 0);
+        } else {
+          const after = await dump(is, join(out, 'base.btf'));
+          const now = functions(after, firstAfter);
+          t.deepEqual([...now.keys()], kept);
+          const pairs = kept.map(text => [all.get(text) ?? -1, now.get(text) ?? -1] as const);
+          t.deepEqual(differences(before, after, pairs), []);
+        }
+        checkIds(
+          name,
+          was,
+          is,
+          all,
+          mode === 'strip'
+            ? undefined
+            : functions(await dump(is, join(out, 'base.btf')).catch(() => ({ types: new Map() })), firstAfter),
+        );
+      }
+
+      /** Words of `.BTF_ids` under symbols: the function of that name, and nothing else changed. */
+      function checkIds(
+        name: string,
+        was: string,
+        is: string,
+        all: ReadonlyMap<string, number>,
+        now: ReadonlyMap<string, number> | undefined,
+      ): void {
+        const [old, fresh] = [sectionBytes(was, '.BTF_ids'), sectionBytes(is, '.BTF_ids')];
+        const word = (bytes: Buffer, at: number): number =>
+          kernel.endsWith('-be') ? bytes.readUInt32BE(at) : bytes.readUInt32LE(at);
+        const nameOf = new Map([...all].map(([text, id]) => [id, text]));
+        t.is(fresh.length, old.length);
+        let ids = 0;
+        for (let at = 0; at < old.length; at += 4) {
+          const text = nameOf.get(word(old, at));
+          if (text === undefined) t.is(word(fresh, at), word(old, at));
+          else {
+            ids++;
+            t.is(word(fresh, at), now === undefined ? 0 : (now.get(text) ?? -1));
+          }
+        }
+        t.is(ids > 0, name === 'tcp_bbr.ko');
+      }
+    });
