@@ -110,6 +110,23 @@ function parser(args: readonly string[], context: Context) {
             .option('quiet', quietOption),
         async argv => (await import('./commands/verify.js')).verify(argv, context),
       )
+      .command(
+        'lint <file>',
+        'a BTF, a module, a vmlinux or an out folder against the rules of the kernel',
+        command =>
+          command
+            .positional('file', { type: 'string', demandOption: true })
+            .option('base-btf', baseOption)
+            .option('kernel', { ...text, describe: 'version whose rules count, where the file does not tell' })
+            .option('program', {
+              type: 'boolean',
+              default: false,
+              describe: 'as the kernel takes the BTF of a BPF program, not its own',
+            })
+            .option('json', jsonOption)
+            .option('quiet', quietOption),
+        async argv => (await import('./commands/lint.js')).lint(argv, context),
+      )
       .demandCommand(1, 'no command given')
       .strict()
       // The last one counts, as it does for most programs; yargs would make a list of them.
@@ -171,7 +188,11 @@ function catchSignals(cleanUp: () => void): void {
 
 async function main(args: readonly string[]): Promise<number> {
   const progress = progressLine();
+  let exitCode = 0;
   const context: Context = {
+    onFindings: () => {
+      exitCode = 1;
+    },
     print,
     printBytes: text => print(text, 'latin1'),
     onStage: progress.onStage,
@@ -183,7 +204,7 @@ async function main(args: readonly string[]): Promise<number> {
   };
   try {
     await parser(args, context).parseAsync();
-    return 0;
+    return exitCode;
   } catch (thrown) {
     progress.clear();
     if ((thrown as NodeJS.ErrnoException).code === 'EPIPE') return 0;

@@ -165,6 +165,11 @@ const CATALOGUE = {
     what: 'a proof failed, nothing was written',
     hint: 'this is a defect of vmlinux-btf: please report it with the input',
   },
+  lint: {
+    exit: 1,
+    what: 'the kernel would refuse what was made, nothing was written',
+    hint: 'look at it with vmlinux-btf lint; if the input has no findings, this is a defect of vmlinux-btf',
+  },
   verify: {
     exit: 1,
     what: 'the out folder does not hold what its split promised',

@@ -18,8 +18,10 @@ import type { Report } from '../report/model.js';
 import { renderMarkdown } from '../report/render/markdown.js';
 import type { Root } from '../roots/root.js';
 import { parseRootsFile } from '../roots/roots-file.js';
+import type { LintedIds } from '../split/lint-split.js';
 import { type Reach, type Split, splitBtf } from '../split/split.js';
 import { asKernel, type BtfInput, type KernelInput, layoutCrcOf, withInput } from './input.js';
+import { refuseViolations } from './lint.js';
 import { buildManifest, encodePermutation } from './manifest.js';
 import { type ScannedModules, scanModules, withModuleRoots } from './module-roots.js';
 import { checkSigning, signingWarnings, type WrittenModules, writeModules } from './modules.js';
@@ -88,12 +90,15 @@ export async function runSplit(options: SplitOptions): Promise<Report> {
       const roots = modules === undefined ? asked : withModuleRoots(input.btf, names, asked, modules, options.reach);
       await stage('splitting and proving');
       const split = splitBtf(input.btf, names, roots, target?.kernel.section.size, options.reach);
+      const ids = target === undefined ? undefined : newIdsOf(target, split);
+      await stage('linting');
+      refuseViolations(input.btf, split, target?.abi.vermagic, ids);
 
       const out = OutFolder.open(options.out, RESULTS, input.file);
       try {
         await stage('writing');
         const files = writeParts(out, split);
-        const replacements = target === undefined ? [] : writeImage(out, target, split);
+        const replacements = target === undefined || ids === undefined ? [] : writeImage(out, target, split, ids.bytes);
         const carrier = target === undefined ? undefined : await writeCarrier(out, target, split, signing);
         if (carrier !== undefined) files.push(hashStaged(out, FILES.carrier));
         const rebased = modules === undefined ? undefined : await rebaseModules(out, modules, split, names, signing);
@@ -254,10 +259,16 @@ function writeParts(out: OutFolder, split: Split): WrittenFile[] {
   ];
 }
 
+/** `.BTF_ids` as it will stand in the image. */
+function newIdsOf({ kernel, found }: Target, split: Split): LintedIds {
+  const { section, slots, sets } = found.ids;
+  const { order } = kernel.elf.header;
+  return { bytes: remapIds(kernel.elf.data(section), slots, split.idOf, order), order, slots, sets };
+}
+
 /** Patches a copy of the vmlinux and proves, from the copy on disk, that nothing else in it changed. */
-function writeImage(out: OutFolder, { kernel, found }: Target, split: Split): Replacement[] {
-  const { section: idSection, slots } = found.ids;
-  const ids = remapIds(kernel.elf.data(idSection), slots, split.idOf, kernel.elf.header.order);
+function writeImage(out: OutFolder, { kernel, found }: Target, split: Split, ids: Uint8Array): Replacement[] {
+  const { section: idSection } = found.ids;
   const image = out.staged(FILES.image);
   out.copy(FILES.image, kernel.file, fd => {
     overwriteSection(fd, image, kernel.section, split.paddedBase);

@@ -17,10 +17,19 @@ export interface IdSlot {
   readonly id: number;
 }
 
+/** Where the ids of a BTF_SET or BTF_SET8 stand: bytes from the start of the section. */
+export interface SetPlace {
+  readonly first: number;
+  readonly end: number;
+  /** Bytes from id to id. */
+  readonly stride: 4 | 8;
+}
+
 export interface BtfIds {
   readonly section: ElfSection;
   readonly roots: readonly Root[];
   readonly slots: readonly IdSlot[];
+  readonly sets: readonly SetPlace[];
   /** Symbols that resolve_btfids left at 0, as `kind:name`. */
   readonly unresolved: readonly string[];
 }
@@ -34,13 +43,10 @@ interface IdSymbol {
 }
 
 /** A BTF_SET or BTF_SET8: words from `offset` to `end`, ids from `first` on, `stride` bytes apart. */
-interface IdSet {
+interface IdSet extends SetPlace {
   readonly kind: 'set' | 'set8';
   readonly name: string;
   readonly offset: number;
-  readonly first: number;
-  readonly stride: 4 | 8;
-  readonly end: number;
 }
 
 /**
@@ -80,7 +86,7 @@ export function readBtfIds(elf: ElfFile, symbols: Symbols, btf: Btf): BtfIds | u
     }
   }
   slots.sort((a, b) => a.offset - b.offset);
-  return { section, roots, slots, unresolved };
+  return { section, roots, slots, sets, unresolved };
 }
 
 /**

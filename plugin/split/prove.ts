@@ -36,9 +36,9 @@ export const INVARIANTS = [
 
 /**
  * Proves every invariant on the bytes of a split. Throws an error with `code`: `invariant` inside a run that would
- * write them, `verify` for files that were written before.
+ * write them, `verify` for files that were written before. Returns what it decoded.
  */
-export function prove(promised: Promised, code: ErrorCode): void {
+export function prove(promised: Promised, code: ErrorCode): { readonly base: Btf; readonly rest: Btf } {
   const fail = (detail: string): never => {
     throw new CodedError(code, detail);
   };
@@ -51,6 +51,7 @@ export function prove(promised: Promised, code: ErrorCode): void {
   checkTypes(original, newIds, base, rest, fail);
   checkFull(original, promised.full, base, rest, fail);
   checkAgain(base, newIds, promised.roots, fail);
+  return { base, rest };
 }
 
 type Fail = (detail: string) => never;

@@ -42,6 +42,9 @@ export interface Split extends Partition {
   readonly added: Added | undefined;
   /** What was proved, in words. */
   readonly proved: readonly string[];
+  readonly companions: Companions;
+  /** The padded base and the rest, as they were decoded from the bytes that are about to be written. */
+  readonly decoded: { readonly base: Btf; readonly rest: Btf };
 }
 
 /**
@@ -136,13 +139,13 @@ function divide(btf: Btf, names: NameIndex, roots: readonly Root[], paddedTo: nu
   const closure = closeOver(btf, companions, roots);
   const newIds = permute(closure);
   const parts = partition(btf, closure, newIds, paddedTo);
-  prove(
+  const decoded = prove(
     { original: btf, base: parts.paddedBase, rest: parts.rest, full: parts.full, newIds, roots: closure.roots },
     'invariant',
   );
   proveMonotone(btf, companions, roots, closure);
   const proved = [...INVARIANTS, 'half of the roots need no type that all of them do not'];
-  return { ...parts, btf, closure, newIds, proved };
+  return { ...parts, btf, closure, companions, newIds, decoded, proved };
 }
 
 /** More roots never make a smaller base: half of them need nothing that all of them do not. Throws `invariant`. */

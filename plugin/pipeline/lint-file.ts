@@ -1,0 +1,156 @@
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { Btf } from '../btf/btf.js';
+import type { Finding, Findings } from '../btf/lint/findings.js';
+import { ANY_KERNEL, type KernelRules, kernelRules } from '../btf/lint/kernels.js';
+import { lint } from '../btf/lint.js';
+import { NameIndex } from '../btf/names.js';
+import { MODINFO_SECTION, readModinfo } from '../carrier/modinfo.js';
+import type { ElfFile } from '../elf/file.js';
+import { SymbolTable } from '../elf/symbols.js';
+import { CodedError } from '../errors.js';
+import { hashSource } from '../host/hash.js';
+import { SPLIT_JSON } from '../host/out-folder.js';
+import { BTF_IDS_SECTION, readBtfIds } from '../roots/btf-ids.js';
+import { Companions } from '../split/companions.js';
+import { type LintedIds, lintSplit } from '../split/lint-split.js';
+import { type BtfInput, withInput } from './input.js';
+import { decodePermutation, type Manifest } from './manifest.js';
+import { readManifest } from './out.js';
+import { FILES } from './split.js';
+
+export interface LintRequest {
+  /** A BTF, a module, a vmlinux, or the out folder of a split. */
+  readonly file: string;
+  readonly base?: Btf | undefined;
+  /** Version whose rules count, instead of what the file tells. */
+  readonly kernel?: string | undefined;
+  readonly loadedBy?: 'kernel' | 'program';
+}
+
+/** Findings about one file. */
+export interface LintedFile extends Findings {
+  readonly file: string;
+  /** Of the rules: `6.12`, `6.12-7.2` for a series between two known ones, `any`. */
+  readonly kernel: string;
+}
+
+/**
+ * Lints a file, or each file of an out folder and, where its original is still there, the split itself. Throws `usage` for a version
+ * that is none or older than all known ones, and what reading throws.
+ */
+export async function lintFile(request: LintRequest): Promise<LintedFile[]> {
+  const given = request.kernel === undefined ? undefined : rulesFor(request.kernel);
+  if (isOutFolder(request.file)) return lintOut(request.file, given);
+  return withInput(request.file, request.base, input => {
+    const kernel = given ?? kernelOf(input) ?? ANY_KERNEL;
+    return [lintOne(request.file, input.btf, kernel, input.elf, request.loadedBy)];
+  });
+}
+
+function rulesFor(version: string): KernelRules {
+  const kernel = kernelRules(version);
+  if (kernel === undefined) throw new CodedError('usage', `--kernel ${version}: no version from 6.1 on`);
+  return kernel;
+}
+
+function isOutFolder(file: string): boolean {
+  return existsSync(join(file, SPLIT_JSON)) && statSync(file).isDirectory();
+}
+
+function lintOne(
+  file: string,
+  btf: Btf,
+  kernel: KernelRules,
+  elf: ElfFile | undefined,
+  loadedBy: 'kernel' | 'program' = 'kernel',
+): LintedFile {
+  const pointerBytes = elf === undefined ? {} : { pointerBytes: elf.wordSize };
+  return { file, kernel: kernel.version, ...lint(btf, { kernel, loadedBy, ...pointerBytes }) };
+}
+
+/** The kernel that a vmlinux is, or that a module was built for; undefined when the file does not tell. */
+function kernelOf({ elf, kind }: BtfInput): KernelRules | undefined {
+  if (elf === undefined) return undefined;
+  if (kind === 'module')
+    return elf.find(MODINFO_SECTION) === undefined ? undefined : kernelRules(readModinfo(elf).get('vermagic') ?? '');
+  try {
+    const banner = SymbolTable.read(elf).find('linux_banner');
+    const text = banner === undefined ? '' : elf.readCString(banner.value, 512);
+    return kernelRules(text.replace(/^Linux version /, ''));
+  } catch (error) {
+    if (error instanceof CodedError) return undefined;
+    throw error;
+  }
+}
+
+async function lintOut(out: string, given: KernelRules | undefined): Promise<LintedFile[]> {
+  const manifest = readManifest(out);
+  const read = (name: string): Btf => decodeFile(join(out, name));
+  const base = read(FILES.base);
+  const rest = decodeFile(join(out, FILES.rest), base);
+  const isKernel = manifest.input.kind === 'vmlinux';
+  const image = join(out, FILES.image);
+  const parts: LintedFile[] = [];
+  const kernel = given ?? (isKernel ? await withInput(image, undefined, kernelOf) : undefined) ?? ANY_KERNEL;
+  parts.push(lintOne(join(out, FILES.base), base, kernel, undefined));
+  parts.push(lintOne(join(out, FILES.rest), rest, kernel, undefined));
+  // What a program such as bpftool reads; no kernel of 7.2 or later looks for names in it, so it need not be sorted.
+  parts.push(lintOne(join(out, FILES.full), read(FILES.full), { ...kernel, sorted: false }, undefined));
+  const original = resolve(out, manifest.input.file);
+  if (existsSync(original)) {
+    const ids = isKernel ? await withInput(image, undefined, input => imageIds(input, base)) : undefined;
+    const findings = await withInput(original, undefined, input => lintAgainst(out, manifest, input, base, rest, ids));
+    parts.push({ file: out, kernel: kernel.version, ...findings });
+  }
+  return parts;
+}
+
+function decodeFile(file: string, base?: Btf): Btf {
+  try {
+    return Btf.decode(readFileSync(file), base);
+  } catch (error) {
+    if (error instanceof CodedError) throw error.in(file);
+    throw new CodedError('file-unreadable', (error as NodeJS.ErrnoException).code ?? 'read failed', { file }, error);
+  }
+}
+
+/** `.BTF_ids` of the image. Reading it proves that its sets are sorted and that each id has the name its symbol asks for. */
+function imageIds({ elf, file }: BtfInput, base: Btf): Omit<LintedIds, 'slots'> {
+  if (elf === undefined) throw new CodedError('elf-kind', 'not an ELF file', { file });
+  const found = readBtfIds(elf, SymbolTable.read(elf), base);
+  if (found === undefined) throw new CodedError('btf-ids', `no ${BTF_IDS_SECTION} section`, { file });
+  return { bytes: elf.data(found.section), order: elf.header.order, sets: found.sets };
+}
+
+function lintAgainst(
+  out: string,
+  manifest: Manifest,
+  input: BtfInput,
+  base: Btf,
+  rest: Btf,
+  ids: Omit<LintedIds, 'slots'> | undefined,
+): Findings {
+  const { btf: original, elf, file } = input;
+  if (hashSource(input.source) !== manifest.input.sha256)
+    throw new CodedError('verify', 'not the file that was split (its SHA-256 differs)', { file });
+  const newIds = decodePermutation(readFileSync(join(out, FILES.permutation)));
+  if (newIds.length !== original.count + 1 || newIds.some(id => id >= rest.endId))
+    throw new CodedError('verify', 'not the permutation of this split', { file: join(out, FILES.permutation) });
+  const companions = new Companions(original, new NameIndex(original));
+  const slots = ids === undefined || elf === undefined ? [] : readBtfIds(elf, SymbolTable.read(elf), original)?.slots;
+  return lintSplit({
+    original,
+    companions,
+    base,
+    rest,
+    newIds,
+    ids: ids === undefined || slots === undefined ? undefined : { ...ids, slots },
+  });
+}
+
+/** How a finding is named: file, level, type, why, rule and source. */
+export function findingLine(file: string, { level, id, name, why, rule, source }: Finding): string {
+  const type = id === 0 ? '' : `type ${id} (${name}): `;
+  return `${file}: ${level}: ${type}${why} [${rule}; ${source}]`;
+}
