@@ -223,13 +223,17 @@ export class CodedError extends Error {
   }
 }
 
+/** Characters of a detail that are told: it may quote a name of a file, which may have a megabyte. */
+const DETAIL_SHOWN = 400;
+
 /** `<what> (<detail>): <where>: <what to do> [<code>]`, one line, without the program's name. */
 export function formatError(error: CodedError): string {
   const { file, section, offset } = error.place;
   const where = [file, section, offset === undefined ? undefined : `offset 0x${offset.toString(16)}`]
     .filter(part => part !== undefined && part !== '')
     .join(' ');
-  const what = `${CATALOGUE[error.code].what} (${error.detail})`;
+  const detail = error.detail.length > DETAIL_SHOWN ? `${error.detail.slice(0, DETAIL_SHOWN)}…` : error.detail;
+  const what = `${CATALOGUE[error.code].what} (${detail})`;
   return printable(`${[what, where, error.hint].filter(part => part !== '').join(': ')} [${error.code}]`);
 }
 

@@ -9,6 +9,10 @@ import type { Symbols } from '../elf/symbols.js';
 import { CodedError } from '../errors.js';
 
 const MAX_VERMAGIC = 256;
+/** struct module has 500 to 2,000 bytes. A carrier holds one, so a size that lies would be a file of gigabytes. */
+const MAX_MODULE = 1 << 16;
+/** Bytes that a name takes at least: the carrier's own, with its NUL. MODULE_NAME_LEN is 56 and more. */
+const MODULE_NAME_BYTES = 12;
 
 /** What a kernel asks of a module before it reads anything else of it. */
 export interface KernelAbi {
@@ -48,10 +52,20 @@ export function readKernelAbi(
       ...place,
       section: '.BTF',
     });
+  const moduleSize = btf.sizeOrType(module);
+  if (moduleSize > MAX_MODULE || name.byteOffset + MODULE_NAME_BYTES > moduleSize)
+    throw new CodedError(
+      'module-layout',
+      `struct module has ${moduleSize} bytes, its name starts at ${name.byteOffset}`,
+      {
+        ...place,
+        section: '.BTF',
+      },
+    );
   const vermagic = given.vermagic ?? readVermagic(elf, symbols);
   return {
     vermagic,
-    moduleSize: btf.sizeOrType(module),
+    moduleSize,
     moduleNameOffset: name.byteOffset,
     layoutCrc: /\bmodversions\b/.test(vermagic) ? layoutCrc(elf, symbols, given.layoutCrc) : undefined,
   };

@@ -157,6 +157,8 @@ function readStubs(image: Image, struct: number, name: string, variable: bigint)
   if (table === 0n) throw failure(elf, `${name} has no cfi_stubs`, variable);
   for (const member of members(btf, struct)) {
     if (member.bitfieldSize !== 0 || functionPointer(btf, member.type) === 0) continue;
+    if (member.bitOffset % 8 !== 0)
+      throw failure(elf, `${name}.${member.name} starts at bit ${member.bitOffset}`, table);
     const pointer = relocations.readPointer(table + BigInt(member.bitOffset / 8));
     // A null stub means that programs may not implement the member (bpf_struct_ops_supported).
     if (pointer !== 0n) stubs.set(codeAddress(elf, pointer), `${name}.${member.name}`);
