@@ -5,8 +5,8 @@ import { encodeBtf } from '../../plugin/btf/encode.js';
 import { CodedError } from '../../plugin/errors.js';
 import { type Promised, prove } from '../../plugin/split/prove.js';
 import { type KernelCase, kernelCase } from '../support/arbitrary-kernel-btf.js';
-import { addEveryKind } from '../support/btf-samples.js';
 import { BtfBuilder } from '../support/build-btf.js';
+import { addEveryKind } from '../support/every-kind.js';
 import { splitBoth } from '../support/split-both.js';
 
 const PARTS = ['base', 'rest', 'full'] as const;
