@@ -173,6 +173,7 @@ async function look(bytes: Uint8Array, type: Uint8Array, folder: string): Promis
     printBytes: async text => void text,
     onStage: () => {},
     onInterrupt: () => {},
+    onFindings: () => {},
   };
   const asked = Buffer.from(type).toString('utf8');
   await withFile(folder, 'file', bytes, async file => {
