@@ -29,6 +29,17 @@ const CATALOGUE = {
     hint: 'look the name up with vmlinux-btf dump',
   },
   'type-unknown': { exit: 2, what: 'no such type', hint: 'look the name up with vmlinux-btf dump' },
+  'keep-rule': {
+    exit: 2,
+    what: 'a keep rule cannot be read',
+    hint: 'write kind:glob, a glob or a preset; docs/keep-rules.md lists them',
+  },
+  'keep-unknown': {
+    exit: 2,
+    what: 'a keep rule names a type that the BTF has not',
+    hint: 'look the name up with vmlinux-btf dump, or write a glob, which may match nothing',
+  },
+  config: { exit: 2, what: 'the configuration is wrong', hint: 'see schema/vmlinux-btf.config.schema.json' },
   'out-is-input': {
     exit: 2,
     what: 'the output folder would overwrite the input',
@@ -104,6 +115,18 @@ const CATALOGUE = {
     hint: 'the kernel takes at most 16 MiB of strings',
   },
   'btf-base': { exit: 3, what: 'the base BTF does not fit', hint: 'pass the base that the split BTF was made on' },
+
+  'bpf-object': {
+    exit: 3,
+    what: 'not a BPF object',
+    hint: 'pass the .bpf.o that clang -target bpf -g made of the program',
+  },
+  'btf-ext': { exit: 3, what: 'the .BTF.ext section is damaged', hint: 'compile the BPF program again' },
+  'core-relocation': {
+    exit: 3,
+    what: 'a CO-RE relocation cannot be decided',
+    hint: 'libbpf refuses it as well: change the program',
+  },
 
   'btf-ids': {
     exit: 3,

@@ -22,6 +22,7 @@ export const EM_ARM = 40;
 export const EM_X86_64 = 62;
 export const EM_AARCH64 = 183;
 export const EM_RISCV = 243;
+export const EM_BPF = 247;
 export const EM_LOONGARCH = 258;
 
 export const SHT_NULL = 0;
@@ -50,6 +51,7 @@ export const PN_XNUM = 0xffff;
 
 export const STB_LOCAL = 0;
 export const STB_GLOBAL = 1;
+export const STB_WEAK = 2;
 export const STT_OBJECT = 1;
 export const STT_FUNC = 2;
 
@@ -63,6 +65,7 @@ const MACHINE_NAMES: ReadonlyMap<number, string> = new Map([
   [EM_X86_64, 'x86-64'],
   [EM_AARCH64, 'arm64'],
   [EM_RISCV, 'riscv'],
+  [EM_BPF, 'bpf'],
   [EM_LOONGARCH, 'loongarch'],
 ]);
 

@@ -10,11 +10,12 @@ export interface SourceFile {
 
 /** Rooms by layer, lowest first: a file imports from lower layers and from its own room. */
 const LAYERS: readonly (readonly string[])[] = [
-  ['printable', 'version'],
+  ['printable', 'version', 'nearest'],
   ['errors'],
-  ['bytes'],
+  ['bytes', 'config'],
   ['elf'],
   ['btf'],
+  ['bpf'],
   ['roots'],
   ['split'],
   ['image', 'carrier'],
@@ -30,7 +31,7 @@ const LAYERS: readonly (readonly string[])[] = [
 ];
 
 /** Rooms that compute and nothing else: they import no package and no module of Node, and touch no global of it. */
-const PURE = ['btf', 'split', 'budget', 'report'];
+const PURE = ['btf', 'config', 'split', 'budget', 'report'];
 /** Packages that have one door. */
 const FENCED: readonly { readonly name: string; readonly door: string }[] = [
   { name: 'execa', door: 'host/' },
