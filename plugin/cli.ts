@@ -9,6 +9,9 @@ const jsonOption = { type: 'boolean', default: false, describe: 'print JSON' } a
 const quietOption = { type: 'boolean', default: false, describe: 'print nothing when all is well' } as const;
 const mapOption = { ...text, describe: 'System.map of the build, for a vmlinux without symbols' } as const;
 const symversOption = { ...text, describe: 'Module.symvers of the build, for the CRC of module_layout' } as const;
+/** May be given more than once; of all other options the last one counts. */
+const listOption = { type: 'string', array: true, requiresArg: true, default: [] as string[] } as const;
+const REPEATABLE: ReadonlySet<string> = new Set(['keep', 'keep-for', 'keepFor', 'prog', 'for', '_']);
 const baseOption = { ...text, alias: 'B', describe: 'base BTF (a file with it) of split BTF' } as const;
 
 /** Commands are loaded when they run: starting up is most of what a small job costs. */
@@ -59,6 +62,9 @@ function parser(args: readonly string[], context: Context) {
             .option('sign-cert', { ...text, describe: 'and this X.509 certificate' })
             .option('sign-file', { ...text, describe: 'scripts/sign-file of the kernel, where it is not found' })
             .option('kconfig', { ...text, describe: '.config of the kernel, where vmlinux has none in it' })
+            .option('keep', { ...listOption, describe: 'keep rule: kind:glob, a glob or a preset; repeatable' })
+            .option('keep-for', { ...listOption, describe: 'BPF object whose needs are kept; repeatable' })
+            .option('config', { ...text, describe: 'configuration (default: vmlinux-btf.config.json, if there)' })
             .option('json', jsonOption)
             .option('quiet', quietOption),
         async argv => (await import('./commands/split.js')).split(argv, context),
@@ -86,16 +92,30 @@ function parser(args: readonly string[], context: Context) {
         async argv => (await import('./commands/dump.js')).dump(argv, context),
       )
       .command(
-        'explain <type> [file]',
-        'why a type stays: every reason, with the chain from a root',
+        'explain [type] [file]',
+        'why a type stays, what a program needs (--prog) or what a keep rule costs (--keep)',
         command =>
           command
-            .positional('type', { type: 'string', demandOption: true, describe: 'name, kind:name or id' })
-            .positional('file', { type: 'string', describe: 'vmlinux; the one of the out folder without it' })
+            .positional('type', { type: 'string', describe: 'name, kind:name or id; not with --prog or --keep' })
+            .positional('file', { type: 'string', describe: 'vmlinux or out folder; the one of -o without it' })
             .option('system-map', mapOption)
+            .option('prog', { ...listOption, describe: 'BPF object: what it needs, where that is; repeatable' })
+            .option('keep', { ...listOption, describe: 'keep rule: what it would add to the base; repeatable' })
             .option('out', outOption)
             .option('json', jsonOption),
         async argv => (await import('./commands/explain.js')).explain(argv, context),
+      )
+      .command(
+        'minimize <file>',
+        'the part of a BTF that some BPF objects need, as bpftool gen min_core_btf writes it',
+        command =>
+          command
+            .positional('file', { type: 'string', demandOption: true, describe: 'vmlinux or bare BTF' })
+            .option('for', { ...listOption, demandOption: true, describe: 'BPF object; repeatable' })
+            .option('out', { ...text, alias: 'o', demandOption: true, describe: 'file to write' })
+            .option('json', jsonOption)
+            .option('quiet', quietOption),
+        async argv => (await import('./commands/minimize.js')).minimize(argv, context),
       )
       .command(
         'verify [out]',
@@ -129,8 +149,12 @@ function parser(args: readonly string[], context: Context) {
       )
       .demandCommand(1, 'no command given')
       .strict()
-      // The last one counts, as it does for most programs; yargs would make a list of them.
-      .parserConfiguration({ 'duplicate-arguments-array': false })
+      .parserConfiguration({ 'greedy-arrays': false })
+      // yargs makes a list of what is given twice.
+      .middleware(argv => {
+        for (const [name, value] of Object.entries(argv))
+          if (Array.isArray(value) && !REPEATABLE.has(name)) argv[name] = value.at(-1);
+      }, true)
       .version(TOOL.version)
       .help()
       .wrap(100)

@@ -1,23 +1,25 @@
-import { resolve } from 'node:path';
 import type { Btf } from '../btf/btf.js';
 import { kindName } from '../btf/kinds.js';
-import { NameIndex } from '../btf/names.js';
 import { CodedError } from '../errors.js';
-import { asKernel, withInput } from '../pipeline/input.js';
-import { readManifest } from '../pipeline/out.js';
-import { kernelRoots } from '../pipeline/roots.js';
+import { type Explained, withExplained } from '../pipeline/explained.js';
 import { printable } from '../printable.js';
-import { REASONS, type Reason, type Root } from '../roots/root.js';
+import { number } from '../report/render/table.js';
+import { REASONS, type Reason } from '../roots/root.js';
 import { idsOf } from '../roots/roots-file.js';
 import { type Closure, chainTo, closeOver } from '../split/closure.js';
-import { Companions } from '../split/companions.js';
+import { baseBytes } from '../split/weigh.js';
 import { type Context, printJson } from './context.js';
+import { explainKeep } from './explain-keep.js';
+import { explainPrograms } from './explain-prog.js';
 
 export interface ExplainArguments {
-  readonly type: string;
-  /** A vmlinux; without one, the file that the out folder was split from. */
+  /** A type; the file, where `prog` or `keep` is asked about. */
+  readonly type?: string | undefined;
+  /** A vmlinux or an out folder; without one, the out folder `out`. */
   readonly file?: string | undefined;
   readonly systemMap?: string | undefined;
+  readonly prog: readonly string[];
+  readonly keep: readonly string[];
   readonly out: string;
   readonly json: boolean;
 }
@@ -35,40 +37,78 @@ interface Explanation extends Step {
     readonly reason: Reason;
     readonly sources: readonly string[];
     readonly chain: readonly Step[];
+    /** What would leave the base if the first type of the chain were no root. */
+    readonly alone: Amount;
   }[];
 }
 
-/** Tells on which side a type is and why: every reason, each with the chain from a root. */
+interface Amount {
+  readonly types: number;
+  /** Records and names. */
+  readonly bytes: number;
+}
+
+/** Tells why a type stays, what a program needs, or what a keep rule costs. */
 export async function explain(args: ExplainArguments, context: Context): Promise<void> {
-  const manifest = args.file === undefined ? readManifest(args.out) : undefined;
-  const file = args.file ?? resolve(args.out, manifest?.input.file ?? '');
-  const explanations = await withInput(
-    file,
-    undefined,
-    input => {
-      const names = new NameIndex(input.btf);
-      const roots = manifest?.roots ?? kernelRoots(asKernel(input, names, args.systemMap)).roots;
-      return explainType(input.btf, names, roots, args.type);
-    },
-    'refused',
-  );
-  if (args.json) await printJson(context, explanations);
+  const { prog, keep, type, file, systemMap, out, json } = args;
+  if (prog.length === 0 && keep.length === 0) return explainTypes(args, context);
+  if (prog.length > 0 && keep.length > 0) throw new CodedError('usage', '--prog and --keep are two questions');
+  if (file !== undefined) throw new CodedError('usage', `--prog and --keep explain no type: ${type}`);
+  if (prog.length > 0) await explainPrograms({ programs: prog, file: type, systemMap, out, json }, context);
+  else await explainKeep({ rules: keep, file: type, systemMap, out, json }, context);
+}
+
+/** On which side a type is and why: every reason, each with the chain from a root. */
+async function explainTypes({ type, file, systemMap, out, json }: ExplainArguments, context: Context): Promise<void> {
+  if (type === undefined) throw new CodedError('usage', 'explain wants a type, --prog or --keep');
+  const explanations = await withExplained({ file, out, systemMap }, explained => explainType(explained, type));
+  if (json) await printJson(context, explanations);
   else await context.print(explanations.map(render).join('\n'));
 }
 
-function explainType(btf: Btf, names: NameIndex, roots: readonly Root[], type: string): Explanation[] {
+function explainType(explained: Explained, type: string): Explanation[] {
+  const { btf, names, roots, companions } = explained;
   const ids = idsOf(type, btf, names) ?? names.all(type);
   if (ids.length === 0) throw new CodedError('type-unknown', type);
-  const companions = new Companions(btf, names);
   const byReason = REASONS.map(reason => ({ reason, roots: roots.filter(root => root.reason === reason) }))
     .filter(group => group.roots.length > 0)
     .map(group => ({ ...group, closure: closeOver(btf, companions, group.roots) }));
+  const losses = new Losses(explained);
   return ids.map(id => {
     const reasons = byReason
       .filter(({ closure }) => closure.nearest[id] !== 0)
-      .map(({ reason, closure }) => ({ reason, ...wayTo(btf, closure, id) }));
+      .map(({ reason, closure }) => {
+        const { sources, chain } = wayTo(btf, closure, id);
+        return { reason, sources, chain, alone: losses.of(chain[0].id) };
+      });
     return { ...step(btf, id), side: reasons.length > 0 ? 'base' : 'rest', reasons };
   });
+}
+
+/** What the base would lose with one root, for whatever reasons it is one. */
+class Losses {
+  readonly #explained: Explained;
+  readonly #bytes: number;
+  readonly #known = new Map<number, Amount>();
+
+  constructor(explained: Explained) {
+    this.#explained = explained;
+    this.#bytes = baseBytes(explained.btf, explained.closure);
+  }
+
+  of(id: number): Amount {
+    const known = this.#known.get(id);
+    if (known !== undefined) return known;
+    const { btf, companions, roots, closure } = this.#explained;
+    const without = closeOver(
+      btf,
+      companions,
+      roots.filter(root => root.id !== id),
+    );
+    const loss = { types: closure.types - without.types, bytes: this.#bytes - baseBytes(btf, without) };
+    this.#known.set(id, loss);
+    return loss;
+  }
 }
 
 function wayTo(btf: Btf, closure: Closure, id: number): { sources: string[]; chain: Step[] } {
@@ -88,10 +128,17 @@ function title({ id, kind, name }: Step): string {
 function render(explanation: Explanation): string {
   const lines = [`${title(explanation)}: ${explanation.side}`];
   if (explanation.side === 'rest') lines.push('  no root of this kernel leads to it');
-  for (const { reason, sources, chain } of explanation.reasons) {
+  for (const { reason, sources, chain, alone } of explanation.reasons) {
     lines.push(`  ${reason} (${printable(sources.join(', '))})`);
     for (const [depth, link] of chain.entries())
       lines.push(`    ${'  '.repeat(depth)}${depth === 0 ? '' : '→ '}${title(link)}`);
+    lines.push(
+      `    if ${title(chain[0])} were no root, ${
+        alone.types === 0
+          ? 'nothing would leave the base'
+          : `${number(alone.types)} ${alone.types === 1 ? 'type' : 'types'} (${number(alone.bytes)} bytes) would leave the base`
+      }`,
+    );
   }
   return `${lines.join('\n')}\n`;
 }

@@ -2,6 +2,7 @@ import { CodedError } from '../errors.js';
 import { type Compressor, isCompressor } from '../host/compress.js';
 import { abandonAll } from '../host/out-folder.js';
 import type { ModuleMode } from '../modules/needs.js';
+import { readKeepRequest } from '../pipeline/keep.js';
 import { runSplit } from '../pipeline/split.js';
 import { renderText } from '../report/render/text.js';
 import type { Reach } from '../split/split.js';
@@ -23,6 +24,9 @@ export interface SplitArguments {
   readonly 'sign-cert'?: string | undefined;
   readonly 'sign-file'?: string | undefined;
   readonly kconfig?: string | undefined;
+  readonly keep: readonly string[];
+  readonly keepFor: readonly string[];
+  readonly config?: string | undefined;
   readonly json: boolean;
   readonly quiet: boolean;
 }
@@ -34,6 +38,7 @@ export async function split(args: SplitArguments, context: Context): Promise<voi
     file: args.file,
     out: args.out,
     rootsFile: args.roots,
+    keep: readKeepRequest(args),
     vermagic: args.vermagic,
     reach: parseClosure(args.closure),
     systemMap: args.systemMap,

@@ -21,6 +21,7 @@ import { parseRootsFile } from '../roots/roots-file.js';
 import type { LintedIds } from '../split/lint-split.js';
 import { type Reach, type Split, splitBtf } from '../split/split.js';
 import { asKernel, type BtfInput, type KernelInput, layoutCrcOf, withInput } from './input.js';
+import { type KeepRequest, keptRoots } from './keep.js';
 import { refuseViolations } from './lint.js';
 import { buildManifest, encodePermutation } from './manifest.js';
 import { type ScannedModules, scanModules, withModuleRoots } from './module-roots.js';
@@ -50,6 +51,8 @@ export interface SplitOptions extends SigningOptions {
   readonly out: string;
   /** Instead of the roots that a vmlinux names; needed for bare BTF. */
   readonly rootsFile?: string | undefined;
+  /** What is to be kept besides. */
+  readonly keep?: KeepRequest | undefined;
   readonly vermagic?: string | undefined;
   /** Default: complete. */
   readonly reach?: Reach;
@@ -83,7 +86,8 @@ export async function runSplit(options: SplitOptions): Promise<Report> {
       const names = new NameIndex(input.btf);
       // A vmlinux whose roots are given is treated as the BTF in it: its .BTF_ids are not what was asked for.
       const target = options.rootsFile === undefined ? prepareKernel(input, names, options) : undefined;
-      const asked = target?.found.roots ?? readRoots(options.rootsFile ?? '', input, names);
+      const kept = keptRoots(options.keep ?? { rules: [], objects: [] }, input.btf, names);
+      const asked = [...(target?.found.roots ?? readRoots(options.rootsFile ?? '', input, names)), ...kept.roots];
       const signing = prepareSigning(options, input.file, target?.kernel);
       const modules = await readModules(options, input, target, names);
       if (modules !== undefined) checkSigning(modules, signing);
@@ -112,6 +116,7 @@ export async function runSplit(options: SplitOptions): Promise<Report> {
           split,
           warnings: [
             ...(target?.found.warnings ?? []),
+            ...kept.warnings,
             ...(modules === undefined ? [] : [...modules.warnings, ...signingWarnings(modules, signing)]),
             ...carrierWarning(target, signing),
           ],

@@ -153,7 +153,9 @@ function checkImage(
   manifest: Manifest,
   modules: ScannedModules | undefined,
 ): void {
-  const { ids, roots } = kernelRoots(kernel);
+  const { ids, roots: found } = kernelRoots(kernel);
+  // What was kept besides is what split.json says: no file tells it again.
+  const roots = [...found, ...manifest.roots.filter(({ reason }) => reason === 'keep')];
   const wanted =
     modules === undefined ? roots : withModuleRoots(kernel.btf, kernel.names, roots, modules, manifest.closure);
   // Tags follow their targets: they are no roots of their own, and what needs none has been proved.

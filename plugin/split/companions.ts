@@ -7,12 +7,14 @@ import {
   KIND_ENUM64,
   KIND_FLOAT,
   KIND_FUNC,
+  KIND_FUNC_PROTO,
   KIND_INT,
   KIND_STRUCT,
   KIND_TYPEDEF,
   KIND_UNION,
 } from '../btf/kinds.js';
 import { lengthOf, MAX_NAME_BYTES, type NameIndex, typesWithPrefix } from '../btf/names.js';
+import { functionPointer } from '../btf/resolve.js';
 
 /** Kinds that libbpf takes as candidates of a CO-RE relocation, by the class within which they are compared. */
 const CORE_CLASS = new Uint8Array(128);
@@ -30,11 +32,15 @@ const UNDERSCORE = 0x5f;
 const NEAR_BITS = 6;
 const TRACE_TYPEDEF = 'btf_trace_';
 const TRACE_FUNC = '__bpf_trace_';
+/** A parameter whose name ends so may be null (btf_param_match_suffix). */
+const NULLABLE = Buffer.from('__nullable\0', 'latin1');
 
 /**
  * Types that no reference leads to, but that must be on the same side as a type that they belong to:
  * - a VAR and its DATASEC: a VAR whose DATASEC is elsewhere turns a section offset into a trusted pointer;
- * - typedef `btf_trace_X` and FUNC `__bpf_trace_X`: without the FUNC the kernel drops `__nullable`;
+ * - typedef `btf_trace_X` and FUNC `__bpf_trace_X`: without the FUNC the kernel drops `__nullable`. An event without a
+ *   FUNC of its name has that of its template (bpf_get_raw_tracepoint), which BTF does not name: where a template has a
+ *   parameter that may be null, it stays with every such event of the same parameters;
  * - all types of one essential name (`foo___x` counts as `foo`) and of one CO-RE class: libbpf looks in vmlinux first
  *   and stops at any candidate there.
  * DECL_TAGs follow their target too; they lead nowhere and have a reason of their own (see closure).
@@ -91,7 +97,13 @@ export class Companions {
     wanted.set(Buffer.from(TRACE_TYPEDEF, 'latin1'));
     /** First type of a name → its first typedef, or 0. Typedefs of one name are in one ring already. */
     const typedefs = new Map<number, number>();
+    const templates: number[] = [];
+    const nullable = new Map<number, boolean>();
     for (const func of typesWithPrefix(btf, KIND_FUNC, TRACE_FUNC)) {
+      const proto = btf.sizeOrType(func);
+      const known = nullable.get(proto) ?? hasNullable(btf, proto);
+      nullable.set(proto, known);
+      if (known) templates.push(func);
       const start = btf.nameOffset(func) + TRACE_FUNC.length;
       const end = Math.min(start + lengthOf(btf.strings, start), start + MAX_NAME_BYTES - TRACE_TYPEDEF.length);
       wanted.set(btf.strings.subarray(start, end), TRACE_TYPEDEF.length);
@@ -100,6 +112,32 @@ export class Companions {
       while (typedef !== 0 && btf.kind(typedef) !== KIND_TYPEDEF) typedef = names.next(typedef);
       typedefs.set(first, typedef);
       if (typedef !== 0) this.#join(typedef, func);
+    }
+    if (templates.length > 0) this.#joinTemplates(btf, templates, new Set(typedefs.values()));
+  }
+
+  /** `named`: the events that have a FUNC of their own name. */
+  #joinTemplates(btf: Btf, templates: readonly number[], named: ReadonlySet<number>): void {
+    /** Parameters → a template of them, and an event that was joined with all of them. */
+    const byParameters = new Map<string, { readonly funcs: number[]; event: number }>();
+    const keys = new Map<number, string>();
+    const keyOf = (proto: number): string => {
+      const key = keys.get(proto) ?? parametersOf(btf, proto);
+      keys.set(proto, key);
+      return key;
+    };
+    for (const func of templates) {
+      const key = keyOf(btf.sizeOrType(func));
+      const known = byParameters.get(key);
+      if (known === undefined) byParameters.set(key, { funcs: [func], event: 0 });
+      else known.funcs.push(func);
+    }
+    for (const event of typesWithPrefix(btf, KIND_TYPEDEF, TRACE_TYPEDEF)) {
+      const group = named.has(event) ? undefined : byParameters.get(keyOf(functionPointer(btf, event)));
+      if (group === undefined) continue;
+      if (group.event !== 0) this.#join(event, group.event);
+      else for (const func of group.funcs) this.#join(event, func);
+      group.event = event;
     }
   }
 
@@ -123,6 +161,25 @@ export class Companions {
     }
     return id;
   }
+}
+
+function hasNullable(btf: Btf, proto: number): boolean {
+  if (proto === 0 || btf.kind(proto) !== KIND_FUNC_PROTO) return false;
+  const { words, strings } = btf;
+  for (let i = btf.start(proto) + HEAD_WORDS; i < btf.starts[proto]; i += 2) {
+    const name = strings.subarray(words[i], words[i] + MAX_NAME_BYTES);
+    const start = name.indexOf(0) + 1 - NULLABLE.length;
+    if (start >= 0 && NULLABLE.every((byte, at) => name[start + at] === byte)) return true;
+  }
+  return false;
+}
+
+/** The types of a prototype's parameters, as a key; empty for what is no prototype. */
+function parametersOf(btf: Btf, proto: number): string {
+  if (proto === 0 || btf.kind(proto) !== KIND_FUNC_PROTO) return '';
+  const types: number[] = [];
+  for (let i = btf.start(proto) + HEAD_WORDS; i < btf.starts[proto]; i += 2) types.push(btf.words[i + 1]);
+  return `(${types.join()})`;
 }
 
 /**

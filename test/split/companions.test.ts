@@ -42,6 +42,41 @@ test('typedef btf_trace_X and FUNC __bpf_trace_X stay together, whichever is ask
   t.deepEqual(kept(b, typedef), [proto, func, pointer, typedef]);
 });
 
+test('a template with a parameter that may be null stays with the events of its parameters that have no FUNC', t => {
+  const b = new BtfBuilder();
+  const int = b.int('int', 4);
+  const pointer = b.ptr(int);
+  const named = b.funcProto(0, [
+    { name: 'sk', type: pointer },
+    { name: 'skb__nullable', type: pointer },
+  ]);
+  const unnamed = b.funcProto(0, [
+    { name: '', type: pointer },
+    { name: '', type: pointer },
+  ]);
+  const template = b.func('__bpf_trace_template', named);
+  const event = b.typedef('btf_trace_event', b.ptr(unnamed));
+  const toPointer = event - 1;
+  const second = b.typedef('btf_trace_second', toPointer);
+  const own = b.typedef('btf_trace_own', toPointer);
+  const ownFunc = b.func('__bpf_trace_own', unnamed);
+  const otherwise = b.typedef('btf_trace_otherwise', b.ptr(b.funcProto(0, [{ name: '', type: pointer }])));
+  const withTemplate = [int, pointer, named, unnamed, template, toPointer, event, second];
+  t.deepEqual(kept(b, event), withTemplate);
+  t.deepEqual(kept(b, second), withTemplate);
+  t.deepEqual(kept(b, own), [int, pointer, unnamed, toPointer, own, ownFunc]);
+  t.deepEqual(kept(b, otherwise), [int, pointer, otherwise - 2, otherwise - 1, otherwise]);
+});
+
+test('a template without such a parameter tells no more than the typedef does', t => {
+  const b = new BtfBuilder();
+  const int = b.int('int', 4);
+  const proto = b.funcProto(0, [{ name: 'nullable', type: int }]);
+  b.func('__bpf_trace_template', proto);
+  const event = b.typedef('btf_trace_event', b.ptr(proto));
+  t.deepEqual(kept(b, event), [int, proto, event - 1, event]);
+});
+
 test('a DECL_TAG follows its target, on a function, a parameter, a struct or a member; it never pulls one in', t => {
   const b = new BtfBuilder();
   const int = b.int('int', 4);
