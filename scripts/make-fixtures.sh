@@ -1,12 +1,27 @@
 #!/usr/bin/env bash
-# Makes test/fixtures again, or those of the kernels named: scripts/make-fixtures.sh [KERNEL...]
+# Makes test/fixtures again, or those of the kernels named: scripts/make-fixtures.sh [bpf] [KERNEL...]
 #
-# Builds the sample kernels (or takes them from the cache), strips their DWARF, trims some (see trim-kernel.ts) and packs
-# them. Needs what scripts/kernels/build.sh needs, and `npm ci && npm run build` before.
+# Compiles the BPF programs; builds the sample kernels (or takes them from the cache), strips their DWARF, trims some (see
+# trim-kernel.ts) and packs them. Needs clang-16 and llvm-16, what scripts/kernels/build.sh needs, and `npm ci && npm run build`
+# before. With the argument `bpf` it makes the BPF programs alone.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
 cache=${VMLINUX_BTF_CACHE:-$HOME/.cache/vmlinux-btf}
+
+# Compiled where they stand, and without the name of that folder: it would be in the object's line information.
+for source in "$here"/../test/fixtures/bpf/*.bpf.c; do
+  for target in bpfel bpfeb; do
+    (
+      cd "$(dirname "$source")"
+      name=$(basename "$source") object=$(basename "${source%.bpf.c}").$target.o
+      clang-16 -target "$target" -g -O2 -Wall -Werror -ffile-prefix-map="$PWD"=. -c "$name" -o "$object"
+      llvm-strip-16 --strip-debug "$object"
+    )
+  done
+done
+[ "${1:-}" != bpf ] || exit 0
+
 staging=$(mktemp -d)
 trap 'rm -rf "$staging"' EXIT
 

@@ -140,7 +140,6 @@ class MemberSearch {
   readonly #type: number;
   readonly #accessor: Accessor;
   readonly #inVain = new Set<number>();
-  #decided = false;
 
   constructor(local: Side, accessor: Accessor, target: Side, spec: Spec) {
     this.#local = local;
@@ -158,7 +157,7 @@ class MemberSearch {
     if (!target.isComposite(id) || this.#inVain.has(id)) return undefined;
     const { raw, accessors } = this.#spec;
     const count = target.btf.vlen(id);
-    for (let index = 0; index < count && !this.#decided; index++) {
+    for (let index = 0; index < count; index++) {
       if (raw.length === MAX_STEPS) throw undecidable('types are nested too deep');
       const name = target.memberName(id, index);
       if (name !== '' && name !== this.#name) continue;
@@ -169,15 +168,14 @@ class MemberSearch {
       if (name === '') {
         const found = this.find(type);
         if (found !== undefined) return found;
-      } else {
-        this.#decided = true;
-        if (fieldsAreCompatible(this.#local, this.#type, target, type)) {
-          accessors.push({ typeId: id, index, name: this.#accessor.name });
-          return type;
-        }
+      } else if (fieldsAreCompatible(this.#local, this.#type, target, type)) {
+        accessors.push({ typeId: id, index, name: this.#accessor.name });
+        return type;
       }
       this.#spec.bitOffset -= offset;
       raw.pop();
+      // One of the name but of another type ends the search in this struct, not in those around it.
+      if (name !== '') break;
     }
     this.#inVain.add(id);
     return undefined;

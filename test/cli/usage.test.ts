@@ -28,6 +28,15 @@ const WRONG: readonly (readonly string[])[] = [
   ['dump'],
   ['dump', vmlinux, '--quiet'],
   ['explain'],
+  ['split', vmlinux, '--keep'],
+  ['split', vmlinux, '--keep-for'],
+  ['split', vmlinux, '--config'],
+  ['explain', '--prog'],
+  ['explain', '--prog', 'a.o', '--keep', 'percpu', vmlinux],
+  ['explain', 'sk_buff', vmlinux, '--keep', 'percpu'],
+  ['minimize', vmlinux],
+  ['minimize', vmlinux, '-o', 'min.btf'],
+  ['minimize', vmlinux, '--for', 'a.o'],
   ['verify', 'out', '--original'],
   ['verify', 'out', 'second'],
 ];
@@ -53,7 +62,7 @@ test('--json gives the error as data, and the line on stderr as well', async t =
 });
 
 test('--help of the program and of each command goes to stdout and ends with 0', async t => {
-  for (const command of [[], ['split'], ['inspect'], ['dump'], ['explain'], ['verify']]) {
+  for (const command of [[], ['split'], ['inspect'], ['dump'], ['explain'], ['minimize'], ['verify']]) {
     const { exitCode, stdout, stderr } = await cli([...command, '--help']);
     t.is(exitCode, 0);
     t.is(stderr, '');

@@ -180,7 +180,7 @@ async function look(bytes: Uint8Array, type: Uint8Array, folder: string): Promis
     const actions = [
       () => inspect({ file, json: false }, context),
       () => dump({ file, json: false }, context),
-      () => explain({ type: asked, file, out: join(folder, 'none'), json: false }, context),
+      () => explain({ type: asked, file, prog: [], keep: [], out: join(folder, 'none'), json: false }, context),
     ];
     const outcomes = await Promise.allSettled(actions.map(action => action()));
     const failed = outcomes.flatMap(outcome => (outcome.status === 'rejected' ? [outcome.reason] : []));
