@@ -1,10 +1,15 @@
 /** The public API. Everything else may change between minor versions. */
+export { type Minimized, minimize } from './bpf/minimize.js';
+export { type Need, type Needs, needsOf } from './bpf/needs.js';
+export { type BpfObject, readBpfObject } from './bpf/object.js';
 export { Btf } from './btf/btf.js';
 export { encodeBtf, reencodeBtf } from './btf/encode.js';
 export { formatRaw } from './btf/format-raw.js';
 export { NameIndex } from './btf/names.js';
+export { type ByteSource, FileSource, MemorySource } from './bytes/source.js';
 export { CodedError, type ErrorCode, formatError } from './errors.js';
 export { COMPRESSORS, type Compressor } from './host/compress.js';
+export { type KeepOptions, type KeepRequest, readKeepRequest } from './pipeline/keep.js';
 export type { Manifest } from './pipeline/manifest.js';
 export { runSplit, type SplitOptions } from './pipeline/split.js';
 export { type Verified, verifyOut } from './pipeline/verify.js';

@@ -51,7 +51,12 @@ function costsOf({ btf, companions, roots, closure }: Explained, kept: { rule: s
   const base = baseBytes(btf, closure);
   const cost = (rule: string, added: readonly Root[]): Cost => {
     const more = closeOver(btf, companions, [...roots, ...added]);
-    return { rule, matches: added.length, types: more.types - closure.types, bytes: baseBytes(btf, more) - base };
+    return {
+      rule,
+      matches: new Set(added.map(({ id }) => id)).size,
+      types: more.types - closure.types,
+      bytes: baseBytes(btf, more) - base,
+    };
   };
   const all = kept.flatMap(({ roots: added }) => added);
   return {

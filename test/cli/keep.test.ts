@@ -6,7 +6,7 @@ import type { Report } from '../../plugin/report/model.js';
 import { minCoreBtf, programFile } from '../support/bpf.js';
 import { bpftoolRaw } from '../support/bpftool.js';
 import { cli, ERROR_LINE, splitQuickly } from '../support/cli.js';
-import { fixture } from '../support/fixtures.js';
+import { fixture, repository } from '../support/fixtures.js';
 import { scratchFolder } from '../support/scratch.js';
 import { haveTool } from '../support/tools.js';
 
@@ -87,6 +87,16 @@ test.serial('explain --keep tells the bytes that such a split adds', async t => 
   const fromOut = await cli(['explain', ...rules, '-o', plain, '--json']);
   t.is(fromOut.stdout, stdout);
   t.is((await cli(['explain', ...rules, plain, '--json'])).stdout, stdout);
+});
+
+test.serial('the costs in docs/keep-rules.md are those that the command there prints', async t => {
+  const text = readFileSync(join(repository, 'docs', 'keep-rules.md'), 'utf8');
+  const [, command, expected] =
+    /^ {4}\$ vmlinux-btf (explain \/tmp\/vmlinux (?:.*\\\n)?.*)\n((?: {4}.*\n)+)/m.exec(text) ?? [];
+  const rules = [...command.matchAll(/--keep '?([^\s']+)'?/g)].flatMap(([, rule]) => ['--keep', rule]);
+  t.true(rules.length > 10);
+  const { stdout } = await cli(['explain', vmlinux, ...rules]);
+  t.is(stdout, expected.replaceAll(/^ {4}/gm, ''));
 });
 
 test.serial('explain tells the bytes that leave the base with a root: those that a split without it lacks', async t => {
