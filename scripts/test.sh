@@ -9,7 +9,9 @@ require_node
 require_tools bpftool=bpftool pahole=dwarves readelf=binutils gcc=gcc depmod=kmod cpio=cpio xz=xz-utils zstd=zstd lz4=lz4 \
   clang-16=clang-16 script=bsdutils qemu-system-mips=qemu-system-mips mips-linux-gnu-gcc=gcc-mips-linux-gnu \
   qemu-system-aarch64=qemu-system-arm aarch64-linux-gnu-gcc=gcc-aarch64-linux-gnu \
-  arm-linux-gnueabihf-objcopy=binutils-arm-linux-gnueabihf
+  arm-linux-gnueabihf-objcopy=binutils-arm-linux-gnueabihf ld.lld=lld riscv64-linux-gnu-ld=binutils-riscv64-linux-gnu \
+  s390x-linux-gnu-ld=binutils-s390x-linux-gnu powerpc64-linux-gnu-ld=binutils-powerpc64-linux-gnu \
+  mips64-linux-gnuabi64-ld=binutils-mips64-linux-gnuabi64 mips64el-linux-gnuabi64-ld=binutils-mips64el-linux-gnuabi64
 # The C library that the boot probe is linked with has no program to look for.
 [ -e /usr/mips-linux-gnu/lib/libc.a ] || require_tools mips-libc=libc6-dev-mips-cross
 [ -e /usr/aarch64-linux-gnu/lib/libc.a ] || require_tools arm64-libc=libc6-dev-arm64-cross

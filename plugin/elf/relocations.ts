@@ -22,6 +22,7 @@ import {
   SHT_RELR,
 } from './constants.js';
 import type { ElfFile, ElfSection } from './file.js';
+import { APPLIED, RelocationTable } from './relocation-table.js';
 
 /**
  * The relocation that adds the load address and nothing else, by machine (arch/…/include/asm/elf.h and
@@ -48,25 +49,15 @@ const AARCH64_OLD_NONE = 256;
 const MAX_ENTRIES = 1 << 22;
 /** Added to the type of an entry that has a symbol: it is no RELATIVE one, whatever its type. */
 const WITH_SYMBOL = 0x8000_0000;
-/** What {@link Relocations} keeps for an entry whose value is known; every other entry has its type, which is never 0. */
-const APPLIED = 0;
-
-/** Entries with a value or a type of their own, by place; sorted. A kernel has 100,000 and more: no object each. */
-interface Table {
-  readonly places: BigUint64Array;
-  readonly values: BigUint64Array;
-  readonly types: Uint32Array;
-}
-
 /**
  * The words of a linked kernel as they are after it has relocated itself to the address it was linked for. `RELA` entries
  * hold the value of their word; `REL` and `RELR` leave it in place.
  */
 export class Relocations {
   readonly #elf: ElfFile;
-  readonly #table: Table;
+  readonly #table: RelocationTable;
 
-  private constructor(elf: ElfFile, table: Table) {
+  private constructor(elf: ElfFile, table: RelocationTable) {
     this.#elf = elf;
     this.#table = table;
   }
@@ -86,15 +77,14 @@ export class Relocations {
     const total = counts.reduce((sum, count) => sum + count, 0);
     if (total > MAX_ENTRIES)
       throw failure(elf, sections[counts.indexOf(Math.max(...counts))], `${total} entries, at most ${MAX_ENTRIES}`);
-    const filler = new Filler(
-      elf,
-      sections.reduce((sum, s, i) => (s.type === SHT_RELR ? sum : sum + counts[i]), 0),
-    );
+    const kept = sections.reduce((sum, { type }, i) => (type === SHT_RELR ? sum : sum + counts[i]), 0);
+    const table = new RelocationTable(kept);
     for (const section of sections) {
       if (section.type === SHT_RELR) checkPacked(elf, section);
-      else filler.add(section);
+      else addEntries(elf, section, table);
     }
-    return new Relocations(elf, filler.done());
+    table.sort();
+    return new Relocations(elf, table);
   }
 
   /**
@@ -103,16 +93,15 @@ export class Relocations {
    */
   readPointer(address: bigint): bigint {
     const stored = this.#elf.readPointer(address);
-    const { places, values, types } = this.#table;
-    const word = BigInt(this.#elf.wordSize);
-    const first = lowerBound(places, address - word + 1n);
-    const end = lowerBound(places, address + word);
+    const table = this.#table;
+    const reach = BigInt(this.#elf.wordSize - 1);
+    const { first, end } = table.range(address - reach, address + reach);
     if (first === end) return stored;
-    if (end - first === 1 && places[first] === address && types[first] === APPLIED) return values[first];
-    const odd = types.subarray(first, end).find(type => type !== APPLIED);
-    const what =
-      odd === undefined ? `${end - first} relocations that overlap` : `a relocation of type ${typeName(odd)}`;
-    throw new CodedError('elf-relocations', `${what} at 0x${places[first].toString(16)}`, {
+    if (end - first === 1 && table.place(first) === address && table.type(first) === APPLIED) return table.value(first);
+    let odd = first;
+    while (odd < end && table.type(odd) === APPLIED) odd++;
+    const what = odd === end ? 'relocations that overlap' : `a relocation of type ${typeName(table.type(odd))}`;
+    throw new CodedError('elf-relocations', `${what} at 0x${table.place(odd === end ? first : odd).toString(16)}`, {
       file: this.#elf.source.name,
     });
   }
@@ -151,69 +140,36 @@ function entriesOf(elf: ElfFile, section: ElfSection): number {
   return size / bytes;
 }
 
-/** Collects entries of RELA and REL sections into one {@link Table}. */
-class Filler {
-  readonly #elf: ElfFile;
-  readonly #table: Table;
-  #count = 0;
-  #sorted = true;
-
-  constructor(elf: ElfFile, capacity: number) {
-    this.#elf = elf;
-    this.#table = {
-      places: new BigUint64Array(capacity),
-      values: new BigUint64Array(capacity),
-      types: new Uint32Array(capacity),
-    };
-  }
-
-  add(section: ElfSection): void {
-    const { source, header, is64, wordSize } = this.#elf;
-    const step = entryBytes(this.#elf, section);
-    const withAddend = section.type === SHT_RELA;
-    const relative = RELATIVE.get(header.machine);
-    for (const { bytes } of pieces(source, section.offset, section.size, step)) {
-      const reader = new EndianReader(bytes, header.order);
-      for (let at = 0; at < bytes.length; at += step) {
-        const type = is64 ? type64(reader, at + 8, header.machine) : type32(reader, at + 4);
-        if (type === 0 || (type === AARCH64_OLD_NONE && header.machine === EM_AARCH64)) continue;
-        const applied = type === relative;
-        // The word itself holds the value.
-        if (applied && !withAddend) continue;
-        const place = is64 ? reader.u64(at) : BigInt(reader.u32(at));
-        const value = !withAddend ? 0n : is64 ? reader.u64(at + 16) : BigInt(reader.u32(at + 2 * wordSize));
-        this.#push(place, value, applied ? APPLIED : type);
-      }
+/** The entries of a RELA or REL section that do not leave their word as it is. */
+function addEntries(elf: ElfFile, section: ElfSection, table: RelocationTable): void {
+  const { source, header, is64, wordSize } = elf;
+  const { order, machine } = header;
+  const step = entryBytes(elf, section);
+  const withAddend = section.type === SHT_RELA;
+  const relative = RELATIVE.get(machine);
+  // Of a 64-bit word; a 32-bit one has no high half.
+  const high = order === 'little' ? 4 : 0;
+  const low = 4 - high;
+  for (const { bytes } of pieces(source, section.offset, section.size, step)) {
+    const reader = new EndianReader(bytes, order);
+    for (let at = 0; at < bytes.length; at += step) {
+      const type = is64 ? type64(reader, at + 8, machine) : type32(reader, at + 4);
+      if (type === 0 || (type === AARCH64_OLD_NONE && machine === EM_AARCH64)) continue;
+      const applied = type === relative;
+      // The word itself holds the value.
+      if (applied && !withAddend) continue;
+      const kept = applied ? APPLIED : type;
+      const addend = withAddend ? at + 2 * wordSize : at;
+      if (is64)
+        table.add(
+          reader.u32(at + high),
+          reader.u32(at + low),
+          reader.u32(addend + high),
+          reader.u32(addend + low),
+          kept,
+        );
+      else table.add(0, reader.u32(at), 0, reader.u32(addend), kept);
     }
-  }
-
-  #push(place: bigint, value: bigint, type: number): void {
-    const { places, values, types } = this.#table;
-    if (this.#count > 0 && place < places[this.#count - 1]) this.#sorted = false;
-    places[this.#count] = place;
-    values[this.#count] = value;
-    types[this.#count++] = type;
-  }
-
-  /** Linkers put RELATIVE entries first, by place, and the others behind them. */
-  done(): Table {
-    const places = this.#table.places.subarray(0, this.#count);
-    const values = this.#table.values.subarray(0, this.#count);
-    const types = this.#table.types.subarray(0, this.#count);
-    if (this.#sorted) return { places, values, types };
-    const order = new Uint32Array(this.#count).map((_, i) => i);
-    order.sort((a, b) => (places[a] < places[b] ? -1 : places[a] > places[b] ? 1 : a - b));
-    const sorted = {
-      places: new BigUint64Array(this.#count),
-      values: new BigUint64Array(this.#count),
-      types: new Uint32Array(this.#count),
-    };
-    for (const [i, from] of order.entries()) {
-      sorted.places[i] = places[from];
-      sorted.values[i] = values[from];
-      sorted.types[i] = types[from];
-    }
-    return sorted;
   }
 }
 
@@ -250,43 +206,30 @@ function withSymbol(type: number): number {
  */
 function checkPacked(elf: ElfFile, section: ElfSection): void {
   const { wordSize, is64 } = elf;
+  const { order } = elf.header;
   const allocated = elf.sections.filter(({ flags, size }) => (flags & SHF_ALLOC) !== 0 && size > 0);
-  const low = allocated.reduce((least, { addr }) => (addr < least ? addr : least), allocated[0].addr);
-  const high = allocated.reduce(
-    (most, { addr, size }) => (addr + BigInt(size) > most ? addr + BigInt(size) : most),
-    0n,
-  );
-  let next: bigint | undefined;
+  const start = allocated.reduce((least, { addr }) => (addr < least ? addr : least), allocated[0].addr);
+  const end = allocated.reduce((most, { addr, size }) => (addr + BigInt(size) > most ? addr + BigInt(size) : most), 0n);
+  // Addresses count from the first that is allocated, so that they are exact numbers.
+  const startHigh = Number(start >> 32n);
+  const startLow = Number(start & 0xffffffffn);
+  const span = Number(end - start);
+  const highAt = order === 'little' ? 4 : 0;
+  let next = Number.NaN;
   for (const { offset, bytes } of pieces(elf.source, section.offset, section.size, wordSize)) {
-    const reader = new EndianReader(bytes, elf.header.order);
+    const reader = new EndianReader(bytes, order);
     for (let at = 0; at < bytes.length; at += wordSize) {
-      const entry = is64 ? reader.u64(at) : BigInt(reader.u32(at));
-      const bitmap = (entry & 1n) === 1n;
-      const first = bitmap ? next : entry;
-      if (first === undefined) throw failure(elf, section, 'a bitmap before any address', offset + at);
+      const high = is64 ? reader.u32(at + highAt) : 0;
+      const low = is64 ? reader.u32(at + 4 - highAt) : reader.u32(at);
+      const bitmap = (low & 1) === 1;
+      const first = bitmap ? next : (high - startHigh) * 2 ** 32 + (low - startLow);
+      if (Number.isNaN(first)) throw failure(elf, section, 'a bitmap before any address', offset + at);
       // Bit n of a bitmap stands for the word n - 1 behind `first`.
-      const words = bitmap ? bitLength(entry) - 1 : 1;
-      if (words > 0 && (first < low || first + BigInt(words * wordSize) > high))
-        throw failure(elf, section, `the words from 0x${first.toString(16)} on lie in no section`, offset + at);
-      next = first + BigInt((bitmap ? wordSize * 8 - 1 : 1) * wordSize);
+      const bits = high === 0 ? 32 - Math.clz32(low) : 64 - Math.clz32(high);
+      const words = bitmap ? bits - 1 : 1;
+      if (words > 0 && (first < 0 || first + words * wordSize > span))
+        throw failure(elf, section, 'an address or a bitmap leads out of all sections', offset + at);
+      next = first + (bitmap ? wordSize * 8 - 1 : 1) * wordSize;
     }
   }
-}
-
-/** Position of the highest bit, counted from 1; 0 for 0. */
-function bitLength(value: bigint): number {
-  const high = Number(value >> 32n);
-  return high === 0 ? 32 - Math.clz32(Number(value)) : 64 - Math.clz32(high);
-}
-
-/** Index of the first place at or above `wanted`. */
-function lowerBound(places: BigUint64Array, wanted: bigint): number {
-  let low = 0;
-  let high = places.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (places[middle] < wanted) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }
