@@ -11,10 +11,13 @@ require_tools bpftool=bpftool pahole=dwarves readelf=binutils gcc=gcc depmod=kmo
   qemu-system-aarch64=qemu-system-arm aarch64-linux-gnu-gcc=gcc-aarch64-linux-gnu \
   arm-linux-gnueabihf-objcopy=binutils-arm-linux-gnueabihf ld.lld=lld riscv64-linux-gnu-ld=binutils-riscv64-linux-gnu \
   s390x-linux-gnu-ld=binutils-s390x-linux-gnu powerpc64-linux-gnu-ld=binutils-powerpc64-linux-gnu \
-  mips64-linux-gnuabi64-ld=binutils-mips64-linux-gnuabi64 mips64el-linux-gnuabi64-ld=binutils-mips64el-linux-gnuabi64
+  openssl=openssl mips64-linux-gnuabi64-ld=binutils-mips64-linux-gnuabi64 mips64el-linux-gnuabi64-ld=binutils-mips64el-linux-gnuabi64
 # The C library that the boot probe is linked with has no program to look for.
 [ -e /usr/mips-linux-gnu/lib/libc.a ] || require_tools mips-libc=libc6-dev-mips-cross
 [ -e /usr/aarch64-linux-gnu/lib/libc.a ] || require_tools arm64-libc=libc6-dev-arm64-cross
+# The kernel's sign-file, which Debian keeps out of the PATH.
+ls /usr/lib/linux-kbuild-*/scripts/sign-file >/dev/null 2>&1 ||
+  require_tools sign-file="$(apt-cache search --names-only '^linux-kbuild-[0-9.]+$' 2>/dev/null | cut -d' ' -f1 | sort -V | tail -n1)"
 require_packages
 npm run --silent lint
 npm run --silent build

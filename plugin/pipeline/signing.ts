@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { CodedError } from '../errors.js';
 import { Signer } from '../host/sign-file.js';
-import { forcedBy, type KernelConfig, parseConfig, readIkconfig } from '../modules/kconfig.js';
+import type { KernelConfig } from '../modules/kconfig.js';
 import type { KernelInput } from './input.js';
 
 export interface SigningOptions {
@@ -26,14 +26,20 @@ export interface Signing {
 export const DEFAULT_HASH = 'sha256';
 
 /** Throws `usage`, `kconfig`, `tool-missing`, `file-unreadable`. */
-export function prepareSigning(options: SigningOptions, file: string, kernel: KernelInput | undefined): Signing {
+export async function prepareSigning(
+  options: SigningOptions,
+  file: string,
+  kernel: KernelInput | undefined,
+): Promise<Signing> {
   const { signKey, signCert, signFile, kconfig } = options;
   if ((signKey === undefined) !== (signCert === undefined))
     throw new CodedError('usage', '--sign-key and --sign-cert go together');
-  const config = readConfig(kconfig, kernel);
+  // Loaded when there is a kernel to look into: bare BTF has no configuration, and zlib takes its time.
+  const known = kconfig === undefined && kernel === undefined ? undefined : await import('../modules/kconfig.js');
+  const config = known && readConfig(known, kconfig, kernel);
   const near = kconfig === undefined ? [file] : [kconfig, file];
   return {
-    forced: config === undefined ? undefined : forcedBy(config),
+    forced: config && known?.forcedBy(config),
     hash: config?.get('MODULE_SIG_HASH'),
     signer:
       signKey === undefined || signCert === undefined
@@ -42,7 +48,11 @@ export function prepareSigning(options: SigningOptions, file: string, kernel: Ke
   };
 }
 
-function readConfig(kconfig: string | undefined, kernel: KernelInput | undefined): KernelConfig | undefined {
+function readConfig(
+  { readIkconfig, parseConfig }: typeof import('../modules/kconfig.js'),
+  kconfig: string | undefined,
+  kernel: KernelInput | undefined,
+): KernelConfig | undefined {
   if (kconfig === undefined) return kernel === undefined ? undefined : readIkconfig(kernel.elf, kernel.symbols);
   let text: string;
   try {

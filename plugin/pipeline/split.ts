@@ -88,7 +88,7 @@ export async function runSplit(options: SplitOptions): Promise<Report> {
       const target = options.rootsFile === undefined ? prepareKernel(input, names, options) : undefined;
       const kept = keptRoots(options.keep ?? { rules: [], objects: [] }, input.btf, names);
       const asked = [...(target?.found.roots ?? readRoots(options.rootsFile ?? '', input, names)), ...kept.roots];
-      const signing = prepareSigning(options, input.file, target?.kernel);
+      const signing = await prepareSigning(options, input.file, target?.kernel);
       const modules = await readModules(options, input, target, names);
       if (modules !== undefined) checkSigning(modules, signing);
       const roots = modules === undefined ? asked : withModuleRoots(input.btf, names, asked, modules, options.reach);

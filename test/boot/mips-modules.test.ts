@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { copyFileSync, mkdirSync, readFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { MemorySource } from '../../plugin/bytes/source.js';
@@ -112,3 +112,23 @@ for (const mode of MODULE_MODES)
       t.is(differences.length, expected.length, differences.join('\n'));
       for (const [i, pattern] of expected.entries()) t.regex(differences[i], pattern);
     });
+
+test.serial(
+  'negative control: a re-based module whose ids stayed as they were fails to register its kfuncs',
+  async t => {
+    if (!haveTools(t)) return;
+    const out = await splitOut('keep');
+    const good = join(out, 'modules', 'tcp_bbr.ko');
+    const broken = readFileSync(good);
+    const old = readFileSync(fixture(`${KERNEL}/tcp_bbr.ko`));
+    const section = ElfFile.open(new MemorySource(broken, good)).section('.BTF_ids');
+    const before = ElfFile.open(new MemorySource(old, 'old')).section('.BTF_ids');
+    broken.set(old.subarray(before.offset, before.offset + before.size), section.offset);
+    const path = join(folder, 'tcp_bbr.ko');
+    writeFileSync(path, broken);
+    const { probe, log } = await bootWith(join(out, 'vmlinux'), ['tcp_bbr.ko'], () => path);
+    t.true(log.complete);
+    t.is(probe.insmod.get('/tcp_bbr.ko'), -22);
+    t.true(log.initcalls.some(({ name, value }) => /bbr_register/.test(name) && value === -22));
+  },
+);

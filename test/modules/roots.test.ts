@@ -1,0 +1,120 @@
+import test from 'ava';
+import fc from 'fast-check';
+import { Btf } from '../../plugin/btf/btf.js';
+import { NameIndex } from '../../plugin/btf/names.js';
+import { distilledRoots, sharedRoots } from '../../plugin/modules/roots.js';
+import { renderMarkdown } from '../../plugin/report/render/markdown.js';
+import { renderText } from '../../plugin/report/render/text.js';
+import { REPORT } from '../support/any-report.js';
+import { arbitraryBtf } from '../support/arbitrary-btf.js';
+import { BtfBuilder } from '../support/build-btf.js';
+import { naiveParse } from '../support/naive-btf.js';
+
+const ascending = (ids: ReadonlySet<number>): number[] => [...ids].sort((a, b) => a - b);
+
+/** Everything that some types lead to, without what is in the base. */
+function needed(refs: readonly (readonly number[])[], from: readonly number[], base: ReadonlySet<number>): Set<number> {
+  const met = new Set<number>();
+  const queue = [...from];
+  for (let id = queue.pop(); id !== undefined; id = queue.pop()) {
+    if (id === 0 || met.has(id) || base.has(id)) continue;
+    met.add(id);
+    queue.push(...refs[id - 1]);
+  }
+  return met;
+}
+
+test('roots for what modules share lead to all of it, and to nothing else', t => {
+  let shared = 0;
+  fc.assert(
+    fc.property(
+      arbitraryBtf,
+      fc.array(fc.array(fc.nat(), { maxLength: 4 }), { maxLength: 5 }),
+      fc.array(fc.nat(), { maxLength: 2 }),
+      ({ bytes, base }, entries, baseSeeds) => {
+        const original = Btf.decode(base ?? bytes);
+        const refs = naiveParse(base ?? bytes).types.map(type => type.refs);
+        if (refs.length === 0) return;
+        const pick = (seeds: readonly number[]): number[] => seeds.map(seed => 1 + (seed % refs.length));
+        const inBase = needed(refs, pick(baseSeeds), new Set());
+        const modules = entries.map((seeds, i) => ({ name: `m${i}`, entries: Uint32Array.from(pick(seeds)) }));
+        const sets = modules.map(module => needed(refs, [...module.entries], inBase));
+        const expected = new Set(refs.map((_, i) => i + 1).filter(id => sets.filter(set => set.has(id)).length > 1));
+        const flags = Uint32Array.from({ length: refs.length + 1 }, (_, id) => (inBase.has(id) ? 1 : 0));
+        const roots = sharedRoots(original, modules, flags);
+        t.deepEqual(
+          ascending(
+            needed(
+              refs,
+              roots.map(root => root.id),
+              inBase,
+            ),
+          ),
+          ascending(expected),
+        );
+        for (const { source } of roots) t.regex(source, /^shared by m\d and m\d$/);
+        // In the base now: nothing is shared any more.
+        for (const id of expected) flags[id] = 1;
+        t.deepEqual(sharedRoots(original, modules, flags), []);
+        shared += expected.size;
+      },
+    ),
+    { numRuns: 500 },
+  );
+  t.true(shared > 100);
+});
+
+test('names of a .BTF.base: every type that the kernel would meet, and what vmlinux lacks', t => {
+  const b = new BtfBuilder();
+  const int = b.int('int', 4);
+  const struct = b.struct('twice', 4, [{ name: 'x', type: int, bits: 0 }]);
+  const union = b.union('twice', 8, [{ name: 'x', type: int, bits: 0 }]);
+  b.typedef('twice', int);
+  const wide = b.enum64('wide', 8, [{ name: 'A', value: 1n }]);
+  const d = new BtfBuilder();
+  d.struct('twice', 4, []);
+  d.enum('wide', 8, []);
+  d.int('int', 8);
+  d.fwd('gone');
+  const original = Btf.decode(b.build());
+  const { roots, missing } = distilledRoots('demo', Btf.decode(d.build()), original, new NameIndex(original));
+  t.deepEqual(
+    roots.map(root => root.id),
+    [struct, union, wide, int],
+  );
+  t.deepEqual(missing, ['int int', 'fwd gone']);
+});
+
+test('a report shows each module and their sum', t => {
+  const count = (types: number, bytes: number) => ({ types, bytes });
+  const report = {
+    ...REPORT,
+    modules: {
+      mode: 'prune' as const,
+      before: count(300, 12_000),
+      after: count(30, 1_500),
+      rows: [
+        {
+          name: 'kernel/net/a.ko',
+          before: count(100, 5_000),
+          after: count(10, 700),
+          copied: 3,
+          signature: 'made' as const,
+        },
+        {
+          name: 'kernel/b_<x>.ko.xz',
+          before: count(200, 7_000),
+          after: count(20, 800),
+          copied: 4,
+          signature: 'none' as const,
+        },
+      ],
+    },
+  };
+  const text = renderText(report);
+  t.regex(text, /kernel\/net\/a\.ko +100 +5,000 +10 +700 +3 +made/);
+  t.regex(text, /sum +300 +12,000 +30 +1,500 +7/);
+  t.regex(text, /went from 12,000 to 1,500 bytes/);
+  t.notRegex(text, /are refused by the split kernel/);
+  t.regex(renderMarkdown(report), /\| kernel\/b\\_\\<x\\>\.ko\.xz \|/);
+});
