@@ -15,6 +15,7 @@ import { BTF_IDS_SECTION, readBtfIds } from '../roots/btf-ids.js';
 import { Companions } from '../split/companions.js';
 import { type LintedIds, lintSplit } from '../split/lint-split.js';
 import { type BtfInput, withInput } from './input.js';
+import { describeFinding } from './lint.js';
 import { decodePermutation, type Manifest } from './manifest.js';
 import { readManifest } from './out.js';
 import { FILES } from './split.js';
@@ -143,14 +144,12 @@ function lintAgainst(
     original,
     companions,
     base,
-    rest,
     newIds,
     ids: ids === undefined || slots === undefined ? undefined : { ...ids, slots },
   });
 }
 
-/** How a finding is named: file, level, type, why, rule and source. */
-export function findingLine(file: string, { level, id, name, why, rule, source }: Finding): string {
-  const type = id === 0 ? '' : `type ${id} (${name}): `;
-  return `${file}: ${level}: ${type}${why} [${rule}; ${source}]`;
+/** A finding as one line: file, level, type, why, rule and source. */
+export function findingLine(file: string, finding: Finding): string {
+  return `${file}: ${finding.level}: ${describeFinding(finding)}`;
 }

@@ -18,11 +18,10 @@ import type { Report } from '../report/model.js';
 import { renderMarkdown } from '../report/render/markdown.js';
 import type { Root } from '../roots/root.js';
 import { parseRootsFile } from '../roots/roots-file.js';
-import type { LintedIds } from '../split/lint-split.js';
 import { type Reach, type Split, splitBtf } from '../split/split.js';
 import { asKernel, type BtfInput, type KernelInput, layoutCrcOf, withInput } from './input.js';
 import { type KeepRequest, keptRoots } from './keep.js';
-import { refuseViolations } from './lint.js';
+import { type LintedKernel, refuseViolations } from './lint.js';
 import { buildManifest, encodePermutation } from './manifest.js';
 import { type ScannedModules, scanModules, withModuleRoots } from './module-roots.js';
 import { checkSigning, signingWarnings, type WrittenModules, writeModules } from './modules.js';
@@ -94,15 +93,15 @@ export async function runSplit(options: SplitOptions): Promise<Report> {
       const roots = modules === undefined ? asked : withModuleRoots(input.btf, names, asked, modules, options.reach);
       await stage('splitting and proving');
       const split = splitBtf(input.btf, names, roots, target?.kernel.section.size, options.reach);
-      const ids = target === undefined ? undefined : newIdsOf(target, split);
-      await stage('linting');
-      refuseViolations(input.btf, split, target?.abi.vermagic, ids);
+      const linted = target === undefined ? undefined : lintedKernel(target, split);
+      refuseViolations(input.btf, split, linted);
 
       const out = OutFolder.open(options.out, RESULTS, input.file);
       try {
         await stage('writing');
         const files = writeParts(out, split);
-        const replacements = target === undefined || ids === undefined ? [] : writeImage(out, target, split, ids.bytes);
+        const replacements =
+          target === undefined || linted === undefined ? [] : writeImage(out, target, split, linted.ids.bytes);
         const carrier = target === undefined ? undefined : await writeCarrier(out, target, split, signing);
         if (carrier !== undefined) files.push(hashStaged(out, FILES.carrier));
         const rebased = modules === undefined ? undefined : await rebaseModules(out, modules, split, names, signing);
@@ -264,11 +263,12 @@ function writeParts(out: OutFolder, split: Split): WrittenFile[] {
   ];
 }
 
-/** `.BTF_ids` as it will stand in the image. */
-function newIdsOf({ kernel, found }: Target, split: Split): LintedIds {
+/** The kernel that the parts are for, and `.BTF_ids` as it will stand in its image. */
+function lintedKernel({ kernel, found, abi }: Target, split: Split): LintedKernel {
   const { section, slots, sets } = found.ids;
   const { order } = kernel.elf.header;
-  return { bytes: remapIds(kernel.elf.data(section), slots, split.idOf, order), order, slots, sets };
+  const bytes = remapIds(kernel.elf.data(section), slots, split.idOf, order);
+  return { vermagic: abi.vermagic, ids: { bytes, order, slots, sets } };
 }
 
 /** Patches a copy of the vmlinux and proves, from the copy on disk, that nothing else in it changed. */

@@ -11,8 +11,11 @@ import { hashSource, sha256 } from '../host/hash.js';
 import { proveUntouched, remapIds } from '../image/image.js';
 import { MODULE_INVARIANTS } from '../modules/prove.js';
 import type { Root } from '../roots/root.js';
+import { Companions } from '../split/companions.js';
+import { lintSplit } from '../split/lint-split.js';
 import { proveWritten } from '../split/split.js';
 import { asKernel, type BtfInput, type KernelInput, withInput } from './input.js';
+import { describeFinding } from './lint.js';
 import { decodePermutation, type Manifest } from './manifest.js';
 import { type ScannedModules, withModuleRoots } from './module-roots.js';
 import { readManifest } from './out.js';
@@ -61,6 +64,7 @@ export async function verifyOut(out: string, given: GivenFiles = {}): Promise<Ve
         { base, rest, full: read(FILES.full), idOf: newIds, roots: manifest.roots },
         'verify',
       );
+      checkSides(written);
     } catch (error) {
       throw error instanceof CodedError ? error.in(out) : error;
     }
@@ -68,7 +72,7 @@ export async function verifyOut(out: string, given: GivenFiles = {}): Promise<Ve
     const names = new NameIndex(input.btf);
     const { modules } = manifest;
     const scanned = modules && (await scanOriginals(out, modules, input, names, given.modules));
-    const proved: string[] = ['the SHA-256 of every file is the one in split.json', ...written.proved];
+    const proved: string[] = ['the SHA-256 of every file is the one in split.json', ...written.proved, SIDES];
     if (manifest.input.kind === 'vmlinux') {
       const { systemMap: recorded } = manifest;
       const map = given.systemMap ?? (recorded === undefined ? undefined : resolve(out, recorded));
@@ -86,6 +90,15 @@ export async function verifyOut(out: string, given: GivenFiles = {}): Promise<Ve
     }
     return { original: file, proved };
   });
+}
+
+const SIDES = 'types that belong together are on one side, and no struct of the base lost a member';
+
+/** The rules of a split, once more from the original. */
+function checkSides({ btf: original, base, newIds }: ReturnType<typeof proveWritten>): void {
+  const companions = new Companions(original, new NameIndex(original));
+  const { findings, errors } = lintSplit({ original, companions, base, newIds });
+  if (errors > 0) throw new CodedError('verify', describeFinding(findings[0]));
 }
 
 function failed(file: string, detail: string): CodedError {

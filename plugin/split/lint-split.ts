@@ -1,5 +1,5 @@
 import type { Btf } from '../btf/btf.js';
-import { infoKind, KIND_DATASEC, KIND_DECL_TAG, KIND_FUNC, KIND_STRUCT, KIND_UNION, KIND_VAR } from '../btf/kinds.js';
+import { infoKind, infoVlen, KIND_DATASEC, KIND_FUNC, KIND_STRUCT, KIND_UNION, KIND_VAR } from '../btf/kinds.js';
 import { Collector, type Findings } from '../btf/lint/findings.js';
 import type { Rule } from '../btf/lint/rules.js';
 import { type ByteOrder, EndianReader } from '../bytes/endian.js';
@@ -64,15 +64,14 @@ export interface LintedIds {
 export interface LintedSplit {
   readonly original: Btf;
   readonly companions: Companions;
-  readonly base: Btf;
-  readonly rest: Btf;
+  readonly base: Pick<Btf, 'count' | 'endId' | 'words' | 'starts'>;
   /** New id of each old id. */
   readonly newIds: Uint32Array;
   /** Undefined for bare BTF. */
   readonly ids?: LintedIds | undefined;
 }
 
-/** Rules about what is on which side, and about `.BTF_ids`. One pass over the ids. */
+/** Rules about what is on which side, and about `.BTF_ids`. Linear in the ids. */
 export function lintSplit(split: LintedSplit): Findings {
   const found = new Collector<SplitRuleId>(SPLIT_RULES, split.original);
   lintSides(split, found);
@@ -80,25 +79,30 @@ export function lintSplit(split: LintedSplit): Findings {
   return found.done();
 }
 
-function lintSides({ original, companions, base, rest, newIds }: LintedSplit, found: Collector<SplitRuleId>): void {
+/**
+ * Only types of the base are looked at, a tenth of all: a pair that was torn apart has one side there, and of a ring of companions with
+ * types on both sides some type of the base is followed by one of the rest.
+ */
+function lintSides({ original, companions, base, newIds }: LintedSplit, found: Collector<SplitRuleId>): void {
   const { words, starts, count } = original;
-  const { next } = companions;
-  const baseCount = base.count;
-  for (let id = 1; id <= count; id++) {
-    const at = starts[id - 1];
-    const newId = newIds[id];
-    const info = words[at + 1];
-    const kind = infoKind(info);
-    const inBase = newId <= baseCount;
+  const { next, tags } = companions;
+  const oldIds = new Uint32Array(base.endId);
+  for (let id = 1; id <= count; id++) if (newIds[id] < oldIds.length) oldIds[newIds[id]] = id;
+  for (let newId = 1; newId < oldIds.length; newId++) {
+    const id = oldIds[newId];
+    const is = base.words[base.starts[newId - 1] + 1];
+    const kind = infoKind(is);
     if (kind === KIND_STRUCT || kind === KIND_UNION) {
-      const is = inBase ? base.words[base.starts[newId - 1] + 1] : rest.words[rest.starts[newId - rest.firstId] + 1];
-      if (is !== info) found.add('members', id, info & 0xffffff, is & 0xffffff);
-    } else if (kind === KIND_DECL_TAG) {
-      const target = words[at + 2];
-      if (target !== 0 && newIds[target] <= baseCount !== inBase) found.add('tag-pair', id, target);
+      const was = id === 0 ? 0 : words[starts[id - 1] + 1];
+      if (was !== is) found.add('members', id, infoVlen(was), infoVlen(is));
     }
     const other = next[id];
-    if (other !== 0 && newIds[other] <= baseCount !== inBase) found.add(pairRule(original, id, other), id, other);
+    if (other !== 0 && newIds[other] >= oldIds.length) found.add(pairRule(original, id, other), id, other);
+  }
+  for (let nth = 0; nth < tags.length; nth++) {
+    const target = words[starts[tags[nth] - 1] + 2];
+    if (target !== 0 && newIds[tags[nth]] < oldIds.length !== newIds[target] < oldIds.length)
+      found.add('tag-pair', tags[nth], target);
   }
 }
 

@@ -105,11 +105,11 @@ export function proveWritten(
   reach: Reach,
   written: Written,
   code: ErrorCode,
-): Pick<Split, 'proved' | 'idInBase'> {
+): Pick<Split, 'proved' | 'idInBase' | 'btf' | 'newIds'> & { readonly base: Btf } {
   const { idOf, roots } = written;
   if (reach === 'complete') {
-    prove({ ...written, original: btf, newIds: idOf }, code);
-    return { proved: INVARIANTS, idInBase: upTo(idOf, Btf.decode(written.base).count) };
+    const { base } = prove({ ...written, original: btf, newIds: idOf }, code);
+    return { proved: INVARIANTS, idInBase: upTo(idOf, base.count), btf, newIds: idOf, base };
   }
   const expansion = expandForward(btf, new NameIndex(btf), roots);
   const expanded = Btf.decode(expansion.bytes);
@@ -121,11 +121,14 @@ export function proveWritten(
   const newIds = permute(closure);
   if (idOf.length !== btf.count + 1 || !idOf.every((id, old) => id === newIds[expansion.definition[old]]))
     throw new CodedError(code, 'the permutation is not the one of closure forward');
-  prove({ ...written, original: expanded, newIds, roots: closure.roots }, code);
+  const { base } = prove({ ...written, original: expanded, newIds, roots: closure.roots }, code);
   proveForward(btf, expanded, expansion, newIds, closure.types, code);
   return {
     proved: [...INVARIANTS, ...FORWARD_INVARIANTS],
     idInBase: idOf.map((id, old) => (expansion.solid[old] === 1 ? id : 0)),
+    btf: expanded,
+    newIds,
+    base,
   };
 }
 

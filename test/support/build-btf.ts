@@ -8,6 +8,8 @@ export interface BuildOptions {
   readonly header?: 24 | 32;
   /** What a split BTF counts on from: add nothing to it afterwards. */
   readonly base?: BtfBuilder;
+  /** The same for a base that was not built here: one past its last id and its last string offset. */
+  readonly onto?: { readonly endId: number; readonly stringEnd: number };
 }
 
 export interface Member {
@@ -49,15 +51,16 @@ export class BtfBuilder {
   #nextId: number;
 
   constructor(options: BuildOptions = {}) {
-    const { base } = options;
+    const { base, onto } = options;
     this.order = options.order ?? base?.order ?? 'little';
     this.#header = options.header ?? 24;
     this.#types = new ByteWriter(this.order);
     this.#strings = new ByteWriter(this.order);
     this.#offsets = new Map(base === undefined ? [] : base.#offsets);
-    this.#stringBase = base === undefined ? 0 : base.#stringBase + base.#strings.length;
-    this.#nextId = base === undefined ? 1 : base.#nextId;
-    if (base === undefined) this.string('');
+    this.#stringBase = base === undefined ? (onto?.stringEnd ?? 0) : base.#stringBase + base.#strings.length;
+    this.#nextId = base === undefined ? (onto?.endId ?? 1) : base.#nextId;
+    if (onto !== undefined) this.#offsets.set('', 0);
+    else if (base === undefined) this.string('');
   }
 
   /** One past the last id. */

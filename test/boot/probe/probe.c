@@ -10,6 +10,8 @@
  *   probe: prog_load 0|-ERRNO          a two-instruction socket filter; fails when vmlinux BTF cannot be parsed
  *   probe: loading PATH                before, and
  *   probe: insmod PATH 0|-ERRNO        after each module that /modules.list names, one path a line, in its order
+ *   probe: load PATH 0|-ERRNO [WORDS]  BPF_BTF_LOAD of each file that /load.list names; of a failure, the log's last line
+ *   probe: try PATH 0|-ERRNO           insmod of each module that /try.list names, and rmmod of vmlinux_btf after a success
  *   probe: btf NAME SIZE SHA256        each file of /sys/kernel/btf; "probe: btf NAME -ERRNO" when it cannot be read
  *   probe: memavailable KIB
  *   probe: end
@@ -77,6 +79,50 @@ static int try_prog_load(void)
 	return 0;
 }
 
+/* The last line of a verifier log that says something. */
+static const char *last_line(char *log)
+{
+	char *end = log + strlen(log);
+
+	while (end > log && (end[-1] == '\n' || end[-1] == ' '))
+		*--end = '\0';
+	return strrchr(log, '\n') == NULL ? log : strrchr(log, '\n') + 1;
+}
+
+/* Loads a BTF as a BPF program's loader does. With a log only when it fails: a log that is too short is an error too. */
+static void try_btf_load(const char *path)
+{
+	static char data[4 << 20], log[1 << 20];
+	union bpf_attr attr;
+	int file = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t size = file < 0 ? -1 : read(file, data, sizeof(data));
+	int fd, result;
+
+	if (size < 0) {
+		say("load %s -%d", path, errno);
+		return;
+	}
+	close(file);
+	memset(&attr, 0, sizeof(attr));
+	attr.btf = (uintptr_t)data;
+	attr.btf_size = size;
+	fd = syscall(SYS_bpf, BPF_BTF_LOAD, &attr, sizeof(attr));
+	if (fd >= 0) {
+		say("load %s 0", path);
+		close(fd);
+		return;
+	}
+	result = -errno;
+	attr.btf_log_buf = (uintptr_t)log;
+	attr.btf_log_size = sizeof(log);
+	attr.btf_log_level = 1;
+	log[0] = '\0';
+	fd = syscall(SYS_bpf, BPF_BTF_LOAD, &attr, sizeof(attr));
+	say("load %s %d %.300s", path, result, last_line(log));
+	if (fd >= 0)
+		close(fd);
+}
+
 static int insmod(const char *path)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -89,7 +135,23 @@ static int insmod(const char *path)
 	return result;
 }
 
-static void insmod_all(const char *list)
+static void try_module(const char *path)
+{
+	int result = insmod(path);
+
+	say("try %s %d", path, result);
+	if (result == 0 && syscall(SYS_delete_module, "vmlinux_btf", O_NONBLOCK) < 0)
+		say("rmmod %s -%d", path, errno);
+}
+
+static void load_module(const char *path)
+{
+	say("loading %s", path);
+	say("insmod %s %d", path, insmod(path));
+}
+
+/* For each path of a list, one a line; a list that is missing is empty. */
+static void each(const char *list, void (*use)(const char *path))
 {
 	FILE *file = fopen(list, "r");
 	char path[256];
@@ -98,10 +160,8 @@ static void insmod_all(const char *list)
 		return;
 	while (fgets(path, sizeof(path), file) != NULL) {
 		path[strcspn(path, "\n")] = '\0';
-		if (path[0] == '\0')
-			continue;
-		say("loading %s", path);
-		say("insmod %s %d", path, insmod(path));
+		if (path[0] != '\0')
+			use(path);
 	}
 	fclose(file);
 }
@@ -178,7 +238,9 @@ int main(void)
 	say("begin");
 	report_memory("memtotal", "MemTotal:");
 	say("prog_load %d", try_prog_load());
-	insmod_all("/modules.list");
+	each("/load.list", try_btf_load);
+	each("/try.list", try_module);
+	each("/modules.list", load_module);
 	report_all_btf();
 	report_memory("memavailable", "MemAvailable:");
 	say("end");

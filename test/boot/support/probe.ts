@@ -34,11 +34,22 @@ export interface ShownBtf {
   readonly sha256: string;
 }
 
+/** What the kernel made of a BTF that it was handed. */
+export interface Loaded {
+  readonly result: number;
+  /** Last line of the kernel's log, for a failure of BPF_BTF_LOAD. */
+  readonly says: string;
+}
+
 /** What the probe saw. Results are 0 or a negative errno. */
 export interface ProbeReport {
   readonly btf: ReadonlyMap<string, ShownBtf>;
   /** By path in the initramfs, in the order of insertion. */
   readonly insmod: ReadonlyMap<string, number>;
+  /** BPF_BTF_LOAD of each file of load.list, by path. */
+  readonly load: ReadonlyMap<string, Loaded>;
+  /** insmod of each module of try.list, by path. */
+  readonly tried: ReadonlyMap<string, number>;
   /** Undefined when the kernel died before. */
   readonly progLoad: number | undefined;
   /** MemTotal, KiB. */
@@ -51,16 +62,22 @@ export interface ProbeReport {
 export function readProbe(log: string): ProbeReport {
   const btf = new Map<string, ShownBtf>();
   const insmod = new Map<string, number>();
+  const load = new Map<string, Loaded>();
+  const tried = new Map<string, number>();
   const numbers = new Map<string, number>();
   for (const [, words] of log.matchAll(/\bprobe: (.*?)\r?$/gm)) {
     const [what, name = '', size, sha256] = words.split(' ');
     if (what === 'btf' && sha256 !== undefined) btf.set(name, { size: Number(size), sha256 });
+    else if (what === 'load') load.set(name, { result: Number(size), says: words.split(' ').slice(3).join(' ') });
+    else if (what === 'try') tried.set(name, Number(size));
     else if (what === 'insmod') insmod.set(name, Number(size));
     else if (name !== '') numbers.set(what, Number(name));
   }
   return {
     btf,
     insmod,
+    load,
+    tried,
     progLoad: numbers.get('prog_load'),
     memTotal: numbers.get('memtotal'),
     memAvailable: numbers.get('memavailable'),
