@@ -25,6 +25,7 @@ import {
   KIND_VAR,
   KIND_VOLATILE,
 } from './kinds.js';
+import { NameBudget } from './names.js';
 
 /** Characters that a chunk has at least before it is handed out. */
 const CHUNK = 16 * 1024;
@@ -41,7 +42,8 @@ interface Printed {
 
 /**
  * The own types of a BTF as `bpftool btf dump file X format raw` prints them (compared with bpftool 7.1), in chunks of
- * some KB. Characters are bytes: write them as latin1. Prints whatever {@link Btf.decode} accepts.
+ * some KB. Characters are bytes: write them as latin1. Prints whatever {@link Btf.decode}
+ * accepts; throws `btf-strings` for a small file whose names would make a huge dump.
  */
 export function* formatRaw(btf: Btf): Generator<string> {
   const { words, starts, count, firstId } = btf;
@@ -72,16 +74,18 @@ export function* formatRaw(btf: Btf): Generator<string> {
 }
 
 /** Offset 0 has no name; another offset of an empty string has an empty one. */
-function nameReader(btf: Btf): (offset: number) => string {
+function nameReader(btf: Btf, budget = new NameBudget(btf)): (offset: number) => string {
   const { strings, stringBase, base } = btf;
   // Slices of one string are cheaper than a conversion each.
   const text = Buffer.from(strings.buffer, strings.byteOffset, strings.byteLength).toString('latin1');
-  const inherited = base === undefined ? undefined : nameReader(base);
+  const inherited = base === undefined ? undefined : nameReader(base, budget);
   return offset => {
     if (offset === 0) return "'(anon)'";
     if (inherited !== undefined && offset < stringBase) return inherited(offset);
     const start = offset - stringBase;
-    return `'${text.slice(start, text.indexOf('\0', start))}'`;
+    const end = text.indexOf('\0', start);
+    budget.spend(end - start);
+    return `'${text.slice(start, end)}'`;
   };
 }
 

@@ -11,8 +11,8 @@ import {
   KIND_VOLATILE,
 } from './kinds.js';
 
-/** FNV-1a, 32 bits. */
-const HASH_START = 2166136261;
+/** FNV-1a, 32 bits, from another start in each run: who knows the start can make any number of names with one hash. */
+const HASH_START = Math.floor(Math.random() * 2 ** 32) | 0;
 const HASH_FACTOR = 16777619;
 
 /** The kernel takes names of at most 511 bytes (KSYM_NAME_LEN). More than this is hostile: names may share their ends. */
@@ -44,6 +44,7 @@ export class NameIndex {
   #asked = 0;
 
   constructor(btf: Btf) {
+    checkLengths(btf);
     this.#btf = btf;
     this.#often = new NameTable(btf, OFTEN_ASKED);
   }
@@ -132,12 +133,9 @@ function addNames(btf: Btf, ids: Uint32Array, slots: Uint32Array, next: Uint32Ar
     const id = ids[nth];
     const offset = words[starts[id - 1]];
     if (offset === 0) continue;
-    const limit = offset + MAX_NAME_BYTES;
     let hash = HASH_START;
     let end = offset;
-    for (let byte = strings[end]; byte !== 0 && end < limit; byte = strings[++end])
-      hash = Math.imul(hash ^ byte, HASH_FACTOR);
-    if (end === limit) throw nameTooLong(btf, id);
+    for (let byte = strings[end]; byte !== 0; byte = strings[++end]) hash = Math.imul(hash ^ byte, HASH_FACTOR);
     let slot = (hash ^ (hash >>> 15)) & mask;
     let found = slots[slot];
     while (found !== 0 && !isName(strings, words[starts[found - 1]], strings, offset, end - offset)) {
@@ -155,12 +153,44 @@ function isName(strings: Uint8Array, at: number, bytes: Uint8Array, offset: numb
   return strings[at + length] === 0;
 }
 
-function nameTooLong(btf: Btf, id: number): CodedError {
-  const offset = btf.header.length + btf.header.types.offset + btf.starts[id - 1] * 4;
-  return new CodedError('btf-strings', `type ${id} has a name of ${MAX_NAME_BYTES} bytes or more`, {
-    section: '.BTF',
-    offset,
-  });
+/**
+ * Names may share their ends, so that a megabyte could be the name of 100,000 types, and what reads each name would read
+ * 100 GB. No name of a kernel is that long, so none is wanted in its strings: one look each MAX_NAME_BYTES finds them.
+ */
+function checkLengths({ strings, header }: Btf): void {
+  for (let start = 0; start + MAX_NAME_BYTES <= strings.length; ) {
+    let at = start + MAX_NAME_BYTES - 1;
+    while (at >= start && strings[at] !== 0) at--;
+    if (at < start)
+      throw new CodedError('btf-strings', `a name of ${MAX_NAME_BYTES} bytes or more`, {
+        section: '.BTF',
+        offset: header.length + header.strings.offset + start,
+      });
+    start = at + 1;
+  }
+}
+
+/**
+ * How many bytes of names printing may make of a BTF: 32 times its strings, and 16 MiB. The names of a kernel, as often as they
+ * are used, are 1.2 times its strings; names that share their ends could make gigabytes of a small file. Throws
+ * `btf-strings` when it is spent.
+ */
+export class NameBudget {
+  readonly #bytes: number;
+  #left: number;
+
+  constructor(btf: Btf) {
+    this.#bytes = (16 << 20) + 32 * btf.stringEnd;
+    this.#left = this.#bytes;
+  }
+
+  spend(bytes: number): void {
+    this.#left -= bytes;
+    if (this.#left < 0)
+      throw new CodedError('btf-strings', `the names, as often as they are used, have more than ${this.#bytes} bytes`, {
+        section: '.BTF',
+      });
+  }
 }
 
 /** Bytes up to the NUL. */

@@ -24,6 +24,9 @@ export interface ExplainArguments {
   readonly json: boolean;
 }
 
+/** Steps of a chain that are indented each by two more; a kernel's chains are shorter. */
+const DEEPEST = 40;
+
 interface Step {
   readonly id: number;
   readonly kind: string;
@@ -131,7 +134,7 @@ function render(explanation: Explanation): string {
   for (const { reason, sources, chain, alone } of explanation.reasons) {
     lines.push(`  ${reason} (${printable(sources.join(', '))})`);
     for (const [depth, link] of chain.entries())
-      lines.push(`    ${'  '.repeat(depth)}${depth === 0 ? '' : '→ '}${title(link)}`);
+      lines.push(`    ${'  '.repeat(Math.min(depth, DEEPEST))}${depth === 0 ? '' : '→ '}${title(link)}`);
     lines.push(
       `    if ${title(chain[0])} were no root, ${
         alone.types === 0

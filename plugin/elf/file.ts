@@ -123,11 +123,19 @@ export class ElfFile {
     return Array.from({ length: phnum }, (_, i) => readSegment(reader, i * phentsize, this.is64));
   }
 
-  /** Loadable segments with bytes in the file, in order of load address. */
+  /**
+   * Loadable segments with bytes in the file, in order of load address. Throws `elf-header` when they have more bytes than
+   * the file: 65,000 of them could each be all of it.
+   */
   loadSegments(): readonly ElfSegment[] {
-    return this.segments()
-      .filter(segment => segment.type === PT_LOAD && segment.filesz > 0)
-      .sort((a, b) => (a.paddr < b.paddr ? -1 : a.paddr > b.paddr ? 1 : 0));
+    const loaded = this.segments().filter(segment => segment.type === PT_LOAD && segment.filesz > 0);
+    const bytes = loaded.reduce((sum, segment) => sum + segment.filesz, 0);
+    if (bytes > this.source.size)
+      throw new CodedError('elf-header', `loadable segments of ${bytes} bytes in a file of ${this.source.size}`, {
+        ...this.#at(),
+        offset: this.header.phoff,
+      });
+    return loaded.sort((a, b) => (a.paddr < b.paddr ? -1 : a.paddr > b.paddr ? 1 : 0));
   }
 
   #locate(address: bigint): { section: ElfSection; offset: number } {

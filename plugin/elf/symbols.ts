@@ -34,6 +34,8 @@ export interface Symbols {
   /** The first symbol of exactly this name, or undefined. */
   find(name: string): ElfSymbol | undefined;
 }
+/** The kernel takes 512 (KSYM_NAME_LEN). Names may share their ends: 100,000 could each have the same megabyte. */
+const MAX_NAME_BYTES = 4096;
 
 /**
  * A symbol table over its own bytes: no object a symbol until one is asked for, for a kernel has 100,000 and more.
@@ -99,10 +101,12 @@ export class SymbolTable implements Symbols {
     );
   }
 
-  /** Throws `elf-symbols` when the name lies outside the string table. */
+  /** Throws `elf-symbols` when the name lies outside the string table, or has more than 4,096 bytes. */
   name(index: number): string {
     const start = this.#nameOffset(index);
-    return this.#strings.toString('latin1', start, this.#strings.indexOf(0, start));
+    const end = this.#strings.indexOf(0, start);
+    if (end - start > MAX_NAME_BYTES) throw this.#badName(index, `has a name of ${end - start} bytes`, start);
+    return this.#strings.toString('latin1', start, end);
   }
 
   /** Compares without making a string. `prefix` is ASCII. */
@@ -191,13 +195,13 @@ export class SymbolTable implements Symbols {
   #nameOffset(index: number): number {
     const offset = this.#entries.u32(index * this.#entrySize);
     if (offset >= this.#strings.length) {
-      throw new CodedError('elf-symbols', `symbol ${index} has its name at ${offset} of ${this.#strings.length}`, {
-        file: this.#file,
-        section: '.strtab',
-        offset,
-      });
+      throw this.#badName(index, `has its name at ${offset} of ${this.#strings.length}`, offset);
     }
     return offset;
+  }
+
+  #badName(index: number, what: string, offset: number): CodedError {
+    return new CodedError('elf-symbols', `symbol ${index} ${what}`, { file: this.#file, section: '.strtab', offset });
   }
 }
 

@@ -82,6 +82,6 @@ function spread(
 export function chainTo(closure: Closure, id: number): number[] {
   if (closure.nearest[id] === 0) return [];
   const chain = [id];
-  for (let at = closure.parent[id]; at !== 0; at = closure.parent[at]) chain.unshift(at);
-  return chain;
+  for (let at = closure.parent[id]; at !== 0; at = closure.parent[at]) chain.push(at);
+  return chain.reverse();
 }

@@ -2,6 +2,7 @@ import test from 'ava';
 import fc from 'fast-check';
 import { Btf } from '../../plugin/btf/btf.js';
 import { reencodeBtf } from '../../plugin/btf/encode.js';
+import { formatJson } from '../../plugin/btf/format-json.js';
 import { formatRaw } from '../../plugin/btf/format-raw.js';
 import { KIND_ENUM } from '../../plugin/btf/kinds.js';
 import { CodedError, type ErrorCode } from '../../plugin/errors.js';
@@ -188,12 +189,27 @@ for (const { title, bytes, base } of [EVERY_KIND, WITH_LAYOUT, SPLIT, sample('ev
   });
 }
 
-test('a small file whose dump is larger than a string can be is printed in chunks', t => {
+/** An enum whose values all have the same name of a megabyte. */
+function longNames(values: number): Btf {
   const b = new BtfBuilder();
   const long = b.string('x'.repeat(2 ** 20));
-  const values = Array.from({ length: 600 }, () => [long, 1]).flat();
-  b.record(KIND_ENUM, '', { vlen: 600 }, 4, ...values);
+  b.record(KIND_ENUM, '', { vlen: values }, 4, ...Array.from({ length: values }, () => [long, 1]).flat());
+  return Btf.decode(b.build());
+}
+
+test('names that are used again and again are printed in chunks', t => {
   let length = 0;
-  for (const chunk of formatRaw(Btf.decode(b.build()))) length += chunk.length;
-  t.true(length > 600 * 2 ** 20);
+  for (const chunk of formatRaw(longNames(40))) {
+    t.true(chunk.length < 2 ** 21);
+    length += chunk.length;
+  }
+  t.true(length > 40 * 2 ** 20);
+  t.is(JSON.parse([...formatJson(longNames(40))].join('')).types[0].elements.length, 40);
+});
+
+test('a small file that would make gigabytes of text is refused while it is printed', t => {
+  for (const format of [formatRaw, formatJson]) {
+    const error = t.throws(() => [...format(longNames(600))].length, { instanceOf: CodedError });
+    t.is(error?.code, 'btf-strings');
+  }
 });

@@ -12,8 +12,13 @@ export const OPS_WORDS = { verifierOps: 0, name: 1, stubs: 2, size: 4 } as const
 export const STUBS = ['bpf_tcp_ca_ssthresh', 'bpf_tcp_ca_cong_avoid', 'bpf_tcp_ca_release'] as const;
 export const KFUNCS = ['bpf_rdonly_cast', 'tcp_reno_ssthresh', 'tcp_slow_start'] as const;
 
-/** `word`: bytes of a pointer. */
-export function kernelTypes(order: 'little' | 'big', word: 4 | 8, header: 24 | 32 = 24): KernelTypes {
+/** `word`: bytes of a pointer; `more` adds types behind all others. */
+export function kernelTypes(
+  order: 'little' | 'big',
+  word: 4 | 8,
+  header: 24 | 32 = 24,
+  more: (b: BtfBuilder) => void = () => {},
+): KernelTypes {
   const b = new BtfBuilder({ order, header });
   const bits = word * 8;
   const int = b.int('int', 4, { encoding: 1 });
@@ -70,6 +75,7 @@ export function kernelTypes(order: 'little' | 'big', word: 4 | 8, header: 24 | 3
   b.typedef('btf_trace_sched_switch', b.ptr(proto));
   b.func('__bpf_trace_sched_switch', proto);
   addRest(b, int, task);
+  more(b);
   return {
     bytes: b.build(),
     kfuncs,

@@ -60,14 +60,17 @@ export const MACHINES: readonly Machine[] = [
 const TEXT = 0n;
 const RODATA = 0x1000n;
 const DATA = 0x2000n;
-const BTF = 0x1_0000n;
 const IDS = 0x4_0000n;
+const BTF = 0x10_0000n;
 const VERMAGIC_AT = 64;
 const STUBS_AT = 64;
 const CRC_AT = 32;
 
-/** A vmlinux of a few KB in which a split finds all that it looks for. `types`: other BTF in place of its own. */
-export function kernelImage(machine: Machine, types?: Uint8Array): Uint8Array {
+/**
+ * A vmlinux of a few KB in which a split finds all that it looks for. `types`: other BTF in place of its own; `more`: symbols
+ * that it has besides.
+ */
+export function kernelImage(machine: Machine, types?: Uint8Array, more: readonly ObjectSymbol[] = []): Uint8Array {
   const word = machine.class === 64 ? 8 : 4;
   const own = kernelTypes(machine.order, word);
   const ids = btfIds(own, machine);
@@ -93,7 +96,7 @@ export function kernelImage(machine: Machine, types?: Uint8Array): Uint8Array {
       section('.BTF_ids', IDS, ids.bytes),
       { name: '.bss', type: elf.SHT_NOBITS, flags: SHF_ALLOC | SHF_WRITE, align: 64, data: 4096, addr: at(0x8_0000n) },
     ],
-    symbols: symbols(machine, word, ids.symbols),
+    symbols: [...symbols(machine, word, ids.symbols), ...more],
   });
 }
 
