@@ -13,7 +13,7 @@ export const SPLIT_RULES = {
     source: 'kernel/bpf/verifier.c:__btf_type_is_scalar_struct',
   },
   'variable-pair': {
-    rule: 'a VAR is on the side of its DATASEC: elsewhere its section offset is taken for an address',
+    rule: 'a VAR is on the side of its DATASEC: without it a per-cpu variable is taken for a plain one',
     why: other => `type ${other} is on the other side`,
     source: 'kernel/bpf/verifier.c:check_pseudo_btf_id',
   },
@@ -35,7 +35,7 @@ export const SPLIT_RULES = {
   'id-zero': {
     rule: 'no id of .BTF_ids becomes 0: in a deny list that would allow what it denies',
     why: offset => `at byte ${offset} of .BTF_ids`,
-    source: 'kernel/bpf/btf.c:btf_populate_kfunc_set, include/linux/btf_ids.h',
+    source: 'include/linux/btf.h:btf_id_set_contains, kernel/bpf/btf.c:btf_populate_kfunc_set',
   },
   'id-outside': {
     rule: 'ids of .BTF_ids are types of the base',
@@ -45,7 +45,7 @@ export const SPLIT_RULES = {
   'id-order': {
     rule: 'sets of .BTF_ids are sorted: they are searched by bisection',
     why: (offset, id) => `${id} at byte ${offset} of .BTF_ids`,
-    source: 'include/linux/btf_ids.h, kernel/bpf/btf.c:btf_id_set_contains',
+    source: 'include/linux/btf.h:btf_id_set_contains',
   },
 } as const satisfies Record<string, Rule>;
 

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import test from 'ava';
 import fc from 'fast-check';
 import { Btf } from '../../plugin/btf/btf.js';
@@ -8,9 +9,11 @@ import { ANY_KERNEL, KERNELS, type KernelRules, kernelRules } from '../../plugin
 import { RULES } from '../../plugin/btf/lint/rules.js';
 import { type LintOptions, lint } from '../../plugin/btf/lint.js';
 import { CodedError } from '../../plugin/errors.js';
+import { SPLIT_RULES } from '../../plugin/split/lint-split.js';
 import { validBtf } from '../support/arbitrary-valid-btf.js';
 import { BtfBuilder } from '../support/build-btf.js';
 import { DEBIAN_BTF, debianBtf, haveDebianBtf } from '../support/debian-btf.js';
+import { repository } from '../support/fixtures.js';
 import { kernelBtf, kernelFixtures } from '../support/kernel-btf.js';
 import { caseBytes } from '../support/lint/case.js';
 import { LINT_CASES } from '../support/lint/cases.js';
@@ -307,4 +310,10 @@ test('hostile BTF takes linear time: long chains, loops, and a million names tha
   t.true(performance.now() - started < 5000);
   t.is(counts.name, 200_000);
   t.true(counts['modifier-chain'] > 1000);
+});
+
+test('docs/lint.md has every rule as the catalogues have it', t => {
+  const text = readFileSync(join(repository, 'docs', 'lint.md'), 'utf8');
+  for (const [id, { rule }] of Object.entries({ ...RULES, ...SPLIT_RULES }))
+    t.true(text.includes(`| \`${id}\` | ${rule.replaceAll('*_check', '\\*_check')} | `), id);
 });

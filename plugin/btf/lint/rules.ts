@@ -46,7 +46,7 @@ export const RULES = {
     programsOnly: true,
   },
   'no-types': {
-    rule: 'a BTF without a base has types',
+    rule: 'a BTF without a base has types (an own one without is taken, and nothing is found in it)',
     why: () => 'none',
     source: BTF_C('btf_parse_type_sec'),
   },
