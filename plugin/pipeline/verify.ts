@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { Btf } from '../btf/btf.js';
+import { decodeHeader } from '../btf/header.js';
 import { kindName } from '../btf/kinds.js';
 import { NameIndex } from '../btf/names.js';
 import { FileSource } from '../bytes/source.js';
@@ -54,6 +55,7 @@ export async function verifyOut(out: string, given: GivenFiles = {}): Promise<Ve
     const newIds = decodePermutation(permutation);
     const base = read(FILES.base);
     const rest = read(FILES.rest);
+    const full = read(FILES.full);
     const wild = manifest.roots.find(root => root.id >= input.btf.endId);
     if (wild !== undefined) throw failed(join(out, FILES.manifest), `root ${wild.id} is no type of the original`);
     let written: ReturnType<typeof proveWritten>;
@@ -61,14 +63,14 @@ export async function verifyOut(out: string, given: GivenFiles = {}): Promise<Ve
       written = proveWritten(
         input.btf,
         manifest.closure,
-        { base, rest, full: read(FILES.full), idOf: newIds, roots: manifest.roots },
+        { base, rest, full, idOf: newIds, roots: manifest.roots },
         'verify',
       );
       checkSides(written);
     } catch (error) {
       throw error instanceof CodedError ? error.in(out) : error;
     }
-    checkManifest(out, manifest, input, base, rest, newIds);
+    checkManifest(out, manifest, input, { base, rest, full }, newIds);
     const names = new NameIndex(input.btf);
     const { modules } = manifest;
     const scanned = modules && (await scanOriginals(out, modules, input, names, given.modules));
@@ -105,20 +107,19 @@ function failed(file: string, detail: string): CodedError {
   return new CodedError('verify', detail, { file });
 }
 
+interface Parts {
+  readonly base: Uint8Array;
+  readonly rest: Uint8Array;
+  readonly full: Uint8Array;
+}
+
 /** What split.json repeats of the original and of the other files, which have been proved. */
-function checkManifest(
-  out: string,
-  manifest: Manifest,
-  input: BtfInput,
-  baseBytes: Uint8Array,
-  restBytes: Uint8Array,
-  newIds: Uint32Array,
-): void {
+function checkManifest(out: string, manifest: Manifest, input: BtfInput, parts: Parts, newIds: Uint32Array): void {
   const { btf } = input;
-  const base = Btf.decode(baseBytes);
-  const rest = Btf.decode(restBytes, base);
-  const { strings } = base;
-  const padding = strings.length - Math.min(strings.length, strings.findLastIndex(byte => byte !== 0) + 2);
+  const base = Btf.decode(parts.base);
+  const rest = Btf.decode(parts.rest, base);
+  // The strings of full are those of the base without padding, and those of the rest. What ends a name is no padding.
+  const padding = base.strings.length + rest.strings.length - decodeHeader(parts.full).strings.length;
   const wrong = (what: string): never => {
     throw failed(join(out, FILES.manifest), what);
   };

@@ -68,8 +68,9 @@ export function readBtfIds(elf: ElfFile, symbols: Symbols, btf: Btf): BtfIds | u
   const slots: IdSlot[] = [];
   const unresolved: string[] = [];
   const inSet = new Set<IdSymbol>();
+  const byOffset = listed.toSorted((a, b) => a.offset - b.offset);
   for (const set of sets) {
-    const members = listed.filter(symbol => symbol.offset >= set.first && symbol.offset < set.end);
+    const members = byOffset.slice(countBelow(byOffset, set.first), countBelow(byOffset, set.end));
     for (const member of members) inSet.add(member);
     readSetIds(elf, words, set, members, btf, { roots, slots, unresolved });
   }
@@ -253,14 +254,19 @@ function readId(elf: ElfFile, words: EndianReader, offset: number, btf: Btf): nu
 
 /** The last list label at or before a word: BTF_ID_LIST puts it in front of the first id. */
 function labelBefore(labels: readonly Label[], offset: number): string | undefined {
+  return labels[countBelow(labels, offset + 1) - 1]?.name;
+}
+
+/** How many of what ascends by offset stand before one. */
+function countBelow(ascending: readonly { readonly offset: number }[], offset: number): number {
   let low = 0;
-  let high = labels.length;
+  let high = ascending.length;
   while (low < high) {
     const middle = (low + high) >>> 1;
-    if (labels[middle].offset <= offset) low = middle + 1;
+    if (ascending[middle].offset < offset) low = middle + 1;
     else high = middle;
   }
-  return labels[low - 1]?.name;
+  return low;
 }
 
 function setReason(set: IdSet): Reason {

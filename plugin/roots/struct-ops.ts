@@ -12,6 +12,8 @@ import type { Root } from './root.js';
 
 const VALUE_PREFIX = 'bpf_struct_ops_';
 const MAX_NAME = 128;
+/** A kernel has one for each ops struct. More are each read with all of their stubs. */
+const MAX_VARIABLES = 16;
 
 export interface StructOps {
   readonly roots: readonly Root[];
@@ -94,7 +96,7 @@ function valueStructs(btf: Btf, names: NameIndex): Map<string, { struct: number;
 
 interface Variables {
   /** Addresses, by the name of the ops struct. */
-  readonly found: ReadonlyMap<string, readonly bigint[]>;
+  readonly found: ReadonlyMap<string, ReadonlySet<bigint>>;
   /** The first candidate whose words a relocation of an unknown kind writes. */
   readonly unreadable: CodedError | undefined;
 }
@@ -104,7 +106,7 @@ function findVariables(image: Image, expected: ReadonlyMap<string, unknown>): Va
   const nameMember = memberAt(btf, opsType, 'name');
   if (nameMember === undefined) throw failure(elf, 'struct bpf_struct_ops has no member name');
   const size = btf.sizeOrType(opsType);
-  const found = new Map<string, bigint[]>();
+  const found = new Map<string, Set<bigint>>();
   let unreadable: CodedError | undefined;
   for (let i = 1; i < symbols.count; i++) {
     if (symbols.type(i) !== STT_OBJECT) continue;
@@ -113,7 +115,12 @@ function findVariables(image: Image, expected: ReadonlyMap<string, unknown>): Va
     const name = nameOfVariable(image, address + BigInt(nameMember.byteOffset));
     if (name instanceof CodedError) unreadable ??= name;
     // Another object of the same size: its word is no pointer to the name of an ops struct.
-    else if (name !== undefined && expected.has(name)) found.set(name, [...(found.get(name) ?? []), address]);
+    else if (name !== undefined && expected.has(name)) {
+      const addresses = found.get(name) ?? new Set();
+      found.set(name, addresses.add(address));
+      if (symbols.sized && addresses.size > MAX_VARIABLES)
+        throw failure(elf, `${addresses.size} variables for ${name}`, address);
+    }
   }
   return { found: symbols.sized ? found : withStubTables(image, found), unreadable };
 }
@@ -131,18 +138,19 @@ function nameOfVariable({ elf, relocations }: Image, address: bigint): string | 
 }
 
 /** Without sizes a name alone makes no variable: its cfi_stubs must point to the start of an object. */
-function withStubTables(image: Image, found: ReadonlyMap<string, readonly bigint[]>): Map<string, bigint[]> {
-  const { relocations, symbols, btf, opsType } = image;
+function withStubTables(image: Image, found: ReadonlyMap<string, ReadonlySet<bigint>>): Map<string, Set<bigint>> {
+  const { elf, relocations, symbols, btf, opsType } = image;
   const stubsMember = memberAt(btf, opsType, 'cfi_stubs');
   const objects = new Set<bigint>();
   for (let i = 1; i < symbols.count; i++) if (symbols.type(i) === STT_OBJECT) objects.add(symbols.value(i));
-  const confirmed = new Map<string, bigint[]>();
+  const confirmed = new Map<string, Set<bigint>>();
   for (const [name, addresses] of found) {
-    const variables = addresses.filter(
+    const variables = [...addresses].filter(
       address =>
         stubsMember === undefined || objects.has(relocations.readPointer(address + BigInt(stubsMember.byteOffset))),
     );
-    if (variables.length > 0) confirmed.set(name, variables);
+    if (variables.length > MAX_VARIABLES) throw failure(elf, `${variables.length} variables for ${name}`, variables[0]);
+    if (variables.length > 0) confirmed.set(name, new Set(variables));
   }
   return confirmed;
 }
@@ -184,20 +192,20 @@ function stubFunctions(
 ): { roots: Root[]; warnings: string[] } {
   const roots: Root[] = [];
   const warnings: string[] = [];
-  const met = new Map<bigint, string[]>();
+  const met = new Map<bigint, Set<string>>();
   for (let i = 1; i < symbols.count; i++) {
     if (symbols.type(i) !== STT_FUNC) continue;
     const address = codeAddress(elf, symbols.value(i));
-    if (stubs.has(address)) met.set(address, [...(met.get(address) ?? []), symbols.name(i)]);
+    if (stubs.has(address)) met.set(address, (met.get(address) ?? new Set()).add(symbols.name(i)));
   }
   for (const [address, member] of stubs) {
-    const functions = met.get(address);
-    if (functions === undefined)
+    const functions = [...(met.get(address) ?? [])];
+    if (functions.length === 0)
       throw failure(elf, `the stub of ${member} at 0x${address.toString(16)} meets no symbol`, address);
     const ids = functions.flatMap(name => names.all(name, KIND_FUNC));
     if (ids.length === 0)
       warnings.push(
-        `the stub ${functions.join(' / ')} of ${member} has no FUNC in the BTF: this kernel cannot register ${member.split('.')[0]}`,
+        `the stub ${functions.slice(0, 8).join(' / ')} of ${member} has no FUNC in the BTF: this kernel cannot register ${member.split('.')[0]}`,
       );
     for (const id of ids) roots.push({ id, reason: 'stub', source: member });
   }

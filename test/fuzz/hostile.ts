@@ -1,10 +1,10 @@
 import { KIND_FUNC, KIND_STRUCT, KIND_TYPEDEF } from '../../plugin/btf/kinds.js';
 import { MemorySource } from '../../plugin/bytes/source.js';
-import { EM_ARM, SHF_ALLOC, SHT_PROGBITS, STB_LOCAL, STT_OBJECT } from '../../plugin/elf/constants.js';
+import { EM_ARM, SHF_ALLOC, SHT_PROGBITS, STB_LOCAL, STT_FUNC, STT_OBJECT } from '../../plugin/elf/constants.js';
 import { ElfFile } from '../../plugin/elf/file.js';
 import { writeObject } from '../../plugin/elf/write-object.js';
 import { BtfBuilder } from '../support/build-btf.js';
-import { ARM, kernelImage } from './seeds/kernel.js';
+import { ARM, IDS, kernelImage } from './seeds/kernel.js';
 import { kernelTypes } from './seeds/kernel-btf.js';
 
 /**
@@ -25,6 +25,9 @@ const LONG = '__bpf_trace_'.repeat(80_000);
 /** All types, by the first and what it leads to. */
 const FIRST = Buffer.from('1\n');
 
+/** Where the last set of the kernel's `.BTF_ids` stands. */
+const SET_AT = IDS + 44n;
+
 const upTo = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
 
 /** BTF whose names are tails of one name of a megabyte. */
@@ -43,21 +46,24 @@ function equalHashes(count: number): string[] {
   while (2 ** pairs.length < count) {
     const seen = new Map<number, number>();
     for (let i = 0; ; i++) {
-      const hash = [i, i >> 6, i >> 12].reduce((hash, six) => Math.imul(hash ^ (0x40 + (six & 0x3f)), 16777619), state);
+      const hash = block(i).reduce((hash, byte) => Math.imul(hash ^ byte, 16777619), state);
       const other = seen.get(hash);
       seen.set(hash, i);
       if (other === undefined) continue;
-      pairs.push([block(other), block(i)]);
+      pairs.push([String.fromCharCode(...block(other)), String.fromCharCode(...block(i))]);
       state = hash;
       break;
     }
   }
-  return upTo(count).map(n => pairs.map((pair, bit) => pair[(n >> bit) & 1]).join(''));
+  const names = upTo(count).map(n => pairs.map((pair, bit) => pair[(n >> bit) & 1]).join(''));
+  if (new Set(names).size !== count) throw new Error('two names are one');
+  return names;
 }
 
-/** Three characters that stand for 18 bits. */
-function block(i: number): string {
-  return String.fromCharCode(...[i, i >> 6, i >> 12].map(six => 0x40 + (six & 0x3f)));
+/** Five letters that stand for a number below 2^30, neighbours far from each other. */
+function block(i: number): number[] {
+  const bits = Math.imul(i, 0x9e3779b1) >>> 2;
+  return [0, 6, 12, 18, 24].map(shift => 0x40 + ((bits >>> shift) & 0x3f));
 }
 
 function typedefs(names: readonly string[]): Uint8Array {
@@ -88,6 +94,24 @@ function sharedSymbolName(count: number): Uint8Array {
   const long = Buffer.from(bytes.buffer, strings.offset, strings.size).indexOf(LONG, 0, 'latin1');
   for (let at = 16; at < size; at += 16) if (view.getUint32(at, true) === 0) view.setUint32(at, long, true);
   return bytes;
+}
+
+/** A kernel with many symbols at one place of it; `besides`: as many of another name at the start of `.BTF_ids`. */
+function withSymbols(
+  name: string,
+  section: string,
+  value: bigint,
+  size: number,
+  type: number,
+  besides?: string,
+): Uint8Array {
+  const symbol = { section, value: ARM.start + value, size, type, bind: STB_LOCAL };
+  const first = { ...symbol, section: '.BTF_ids', value: ARM.start + IDS, size: 4 };
+  const more = upTo(MANY).flatMap(nth => [
+    { ...symbol, name: `${name}${nth}` },
+    ...(besides === undefined ? [] : [{ ...first, name: `${besides}${nth}` }]),
+  ]);
+  return kernelImage(ARM, undefined, more);
 }
 
 function emptyModinfo(bytes: number): Uint8Array {
@@ -138,6 +162,24 @@ export const HOSTILE: readonly Hostile[] = [
     target: 'kernel',
     parts: () => [sharedSymbolName(MANY)],
     comesTo: 'elf-symbols',
+  },
+  {
+    name: 'many variables for one struct_ops',
+    target: 'kernel',
+    parts: () => [withSymbols('v', '.data', 0x2000n, 16, STT_OBJECT)],
+    comesTo: 'fine',
+  },
+  {
+    name: 'many symbols at one stub',
+    target: 'kernel',
+    parts: () => [withSymbols('s', '.text', 0n, 16, STT_FUNC)],
+    comesTo: 'fine',
+  },
+  {
+    name: 'many sets of ids, and many ids',
+    target: 'kernel',
+    parts: () => [withSymbols('__BTF_ID__set__s', '.BTF_ids', SET_AT, 12, STT_OBJECT, '__BTF_ID__func__f__')],
+    comesTo: 'btf-ids',
   },
   {
     name: 'a .modinfo of nothing but NULs',

@@ -60,7 +60,8 @@ export const MACHINES: readonly Machine[] = [
 const TEXT = 0n;
 const RODATA = 0x1000n;
 const DATA = 0x2000n;
-const IDS = 0x4_0000n;
+/** Of `.BTF_ids`, from the start of the image. */
+export const IDS = 0x4_0000n;
 const BTF = 0x10_0000n;
 const VERMAGIC_AT = 64;
 const STUBS_AT = 64;
