@@ -48,10 +48,19 @@ for line in "${kernels[@]}"; do
   mkdir -p "$staging/$name"
   for file in "$vmlinux" $modules; do
     target=$(basename "${file/%vmlinux.relocs/vmlinux}")
-    "${cross}objcopy" --strip-debug "$cache/kernels/$name/$file" "$staging/$name/$target"
-    [ "$extent $target" != "trimmed vmlinux" ] || arguments+=(--trim)
+    options=(--strip-debug)
+    if [ "$extent $target" = "trimmed vmlinux" ]; then
+      arguments+=(--trim)
+      # Half of all symbols: the mapping symbols of ARM and RISC-V, and the names of exported symbols.
+      options+=(--wildcard --strip-symbol='$[adtx]*' --strip-symbol='__kstrtab*')
+    fi
+    "${cross}objcopy" "${options[@]}" "$cache/kernels/$name/$file" "$staging/$name/$target"
     arguments+=("$name/$target" "$staging/$name/$target")
   done
+  if [ "$name" = armv7-virt-7.2 ]; then
+    "$here/kernels/layout-btf.sh" "$cache/kernels/$name" net/ipv4/bpf_tcp_ca.o "$staging/$name/layout.btf"
+    arguments+=("$name/layout.btf" "$staging/$name/layout.btf")
+  fi
 done
 [ ${#arguments[@]} -gt 0 ] || { echo "make-fixtures.sh: no kernel called $*" >&2; exit 4; }
 node "$here/../build/scripts/pack-fixtures.js" "${arguments[@]}"

@@ -1,22 +1,24 @@
 import { MemorySource } from '../plugin/bytes/source.js';
-import { ELF_SIZES, SHF_ALLOC, SHT_NOBITS, SHT_REL, SHT_RELA, SHT_RELR } from '../plugin/elf/constants.js';
+import { ELF_SIZES, SHF_ALLOC, SHT_NOBITS, SHT_REL, SHT_RELA, SHT_RELR, STT_OBJECT } from '../plugin/elf/constants.js';
 import { ElfFile, type ElfSection } from '../plugin/elf/file.js';
 import { type ElfSymbol, SymbolTable } from '../plugin/elf/symbols.js';
 
 /** Sections that stay whole; so do allocated relocations (`.rela.dyn`, `.relr.dyn`). */
 const SECTIONS = ['.BTF', '.BTF_ids', '.symtab', '.symtab_shndx', '.strtab', '.shstrtab', '.notes'];
-/** What struct_ops are registered with and their cfi stubs, as net/ipv4/bpf_tcp_ca.c, kernel/sched/ext.c call them. */
-const STRUCT_OPS = /^(__)?bpf_\w*ops$/;
+/**
+ * What struct_ops are registered with and their cfi stubs, as net/ipv4/bpf_tcp_ca.c, kernel/sched/ext and io_uring/bpf-ops.c
+ * call them.
+ */
+const STRUCT_OPS = /^(__|io_)?bpf_\w*ops(_cid|_stubs)?$/;
 const STRINGS = ['vermagic', 'linux_banner'];
-const VALUE_STRUCT = /\0bpf_struct_ops_(\w+)(?=\0)/g;
+const VALUE_STRUCT = /\0bpf_struct_ops_(\w+_(?:ops|ctrl))(?=\0)/g;
 /** `IKCFG_ST` before the data and `IKCFG_ED` behind it (kernel/configs.c). */
 const CONFIG_MARK_BYTES = 8;
 const CRC_BYTES = 4;
-const STT_SECTION = 3;
 
 /**
  * A copy of a vmlinux, as long as before, whose bytes are zero but for: the ELF, program and section headers; the sections
- * above; the objects that symbols called `vermagic`, `linux_banner`, `__crc_*`, `bpf_*ops` and `__bpf_*ops` name;
+ * above; the objects that symbols called `vermagic`, `linux_banner`, `__crc_*`, or as `STRUCT_OPS` says, name;
  * `kernel_config_data` with its marks; and, wherever it stands, the name of each ops struct that the BTF has a
  * `bpf_struct_ops_<name>` for. Packed, the zeros cost nothing. Throws what reading an ELF throws.
  */
@@ -56,9 +58,10 @@ function relocates({ type, flags }: ElfSection): boolean {
 
 function* objects(symbols: SymbolTable, sections: readonly ElfSection[]): Generator<ElfSymbol> {
   for (let index = 1; index < symbols.count; index++) {
-    if (symbols.type(index) === STT_SECTION || symbols.section(index) >= sections.length) continue;
+    if (symbols.section(index) >= sections.length) continue;
     const name = symbols.name(index);
-    if (name.startsWith('__crc_') || STRUCT_OPS.test(name) || STRINGS.includes(name)) yield symbols.at(index);
+    const object = symbols.type(index) === STT_OBJECT && (STRUCT_OPS.test(name) || STRINGS.includes(name));
+    if (object || name.startsWith('__crc_')) yield symbols.at(index);
   }
 }
 

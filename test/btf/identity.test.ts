@@ -7,6 +7,7 @@ import { CodedError } from '../../plugin/errors.js';
 import { arbitraryBtf } from '../support/arbitrary-btf.js';
 import { BTF_SAMPLES } from '../support/btf-samples.js';
 import { DEBIAN_BTF, debianBtf, haveDebianBtf } from '../support/debian-btf.js';
+import { fixture } from '../support/fixtures.js';
 import { kernelBtf, kernelFixtures } from '../support/kernel-btf.js';
 
 /** Encoded from what was decoded, and from its parts as a new file is made: producers write sections in that order. */
@@ -34,6 +35,16 @@ for (const name of kernelFixtures()) {
     isIdentity(t, bytes, base?.bytes);
   });
 }
+
+test('decode then encode is the identity: a layout section that libbpf wrote', t => {
+  const bytes = readFileSync(fixture('armv7-virt-7.2/layout.btf'));
+  const { header, layout } = Btf.decode(bytes);
+  t.is(header.length, 32);
+  // struct btf_layout of Linux 7.2: four bytes for each of 20 kinds, void among them; an INT has four bytes behind it.
+  t.is(layout.length, 20 * 4);
+  t.deepEqual([...layout.subarray(4, 8)], [4, 0, 0, 0]);
+  isIdentity(t, bytes);
+});
 
 test('decode then encode is the identity: whatever the format allows', t => {
   fc.assert(
