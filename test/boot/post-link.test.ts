@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
 import { execa } from 'execa';
+import type { Reach } from '../../plugin/split/split.js';
 import { fixture, repository } from '../support/fixtures.js';
 import { compareBoots } from './support/boot-log.js';
 import { dropKfunc, hideFunction } from './support/sabotage.js';
@@ -23,20 +24,31 @@ function bootUnsplit(sample: Sample): Promise<SampleBoot> {
   return boot;
 }
 
-const splits = new Map<Sample, Promise<string>>();
+const splits = new Map<string, Promise<string>>();
 
 /** Folder with the split, made once. */
-function split(sample: Sample): Promise<string> {
-  const made = splits.get(sample) ?? makeSplit(sample);
-  splits.set(sample, made);
+function split(sample: Sample, closure: Reach = 'complete'): Promise<string> {
+  const key = `${sample.name} ${closure}`;
+  const made = splits.get(key) ?? makeSplit(sample, closure);
+  splits.set(key, made);
   return made;
 }
 
-async function makeSplit({ name }: Sample): Promise<string> {
-  const out = join(folder, name, 'out');
+async function makeSplit({ name }: Sample, closure: Reach): Promise<string> {
+  const out = join(folder, name, closure);
   mkdirSync(join(folder, name), { recursive: true });
   const cli = join(repository, 'build', 'bin', 'vmlinux-btf.cjs');
-  await execa(process.execPath, [cli, 'split', fixture(`${name}/vmlinux`), '-o', out, '--sizes', 'none']);
+  await execa(process.execPath, [
+    cli,
+    'split',
+    fixture(`${name}/vmlinux`),
+    '-o',
+    out,
+    '--closure',
+    closure,
+    '--sizes',
+    'none',
+  ]);
   return out;
 }
 
@@ -65,32 +77,36 @@ for (const sample of SAMPLES)
   });
 
 for (const sample of SAMPLES) {
-  test.serial(`${sample.name}: the kernel that was split post-link boots as the unsplit one does`, async t => {
-    if (!canBoot(t, sample)) return;
-    const out = await split(sample);
-    const before = await bootUnsplit(sample);
-    const after = await bootSample(sample, join(out, 'vmlinux'), folder, join(out, CARRIER));
+  for (const closure of ['complete', 'forward'] as const)
+    test.serial(
+      `${sample.name}: the kernel that was split post-link (${closure}) boots as the unsplit one does`,
+      async t => {
+        if (!canBoot(t, sample)) return;
+        const out = await split(sample, closure);
+        const before = await bootUnsplit(sample);
+        const after = await bootSample(sample, join(out, 'vmlinux'), folder, join(out, CARRIER));
 
-    if (!after.log.complete) t.log(after.text.slice(-4000));
-    t.deepEqual(compareBoots(before.log, after.log), []);
-    t.is(after.probe.progLoad, 0);
+        if (!after.log.complete) t.log(after.text.slice(-4000));
+        t.deepEqual(compareBoots(before.log, after.log), []);
+        t.is(after.probe.progLoad, 0);
 
-    t.deepEqual(after.probe.btf.get('vmlinux'), shown(join(out, 'base.btf')));
-    t.is(after.probe.insmod.get(`/${CARRIER}`), 0);
-    t.deepEqual(after.probe.btf.get('vmlinux_btf'), shown(join(out, 'rest.btf')));
-    // CONFIG_MODVERSIONS=y: without the right CRC of module_layout insmod fails with -8 and one of these lines.
-    t.notRegex(after.text, /no symbol version for|disagrees about version/);
-    t.deepEqual(after.log.taints, ['vmlinux_btf: loading out-of-tree module taints kernel.']);
+        t.deepEqual(after.probe.btf.get('vmlinux'), shown(join(out, 'base.btf')));
+        t.is(after.probe.insmod.get(`/${CARRIER}`), 0);
+        t.deepEqual(after.probe.btf.get('vmlinux_btf'), shown(join(out, 'rest.btf')));
+        // CONFIG_MODVERSIONS=y: without the right CRC of module_layout insmod fails with -8 and one of these lines.
+        t.notRegex(after.text, /no symbol version for|disagrees about version/);
+        t.deepEqual(after.log.taints, ['vmlinux_btf: loading out-of-tree module taints kernel.']);
 
-    // Each refers to types by their old ids and has to be refused.
-    const refused = (name: string): number => (sample.dependent.includes(name) ? -2 : -22);
-    t.deepEqual(
-      sample.modules.map(name => [name, after.probe.insmod.get(`/${name}`)]),
-      sample.modules.map(name => [name, refused(name)]),
+        // Each refers to types by their old ids and has to be refused.
+        const refused = (name: string): number => (sample.dependent.includes(name) ? -2 : -22);
+        t.deepEqual(
+          sample.modules.map(name => [name, after.probe.insmod.get(`/${name}`)]),
+          sample.modules.map(name => [name, refused(name)]),
+        );
+        t.log(`${before.log.initcalls.length} initcalls compared, ${before.log.messages.length} messages`);
+        t.log(`MemTotal ${before.probe.memTotal} KiB unsplit, ${after.probe.memTotal} KiB split`);
+      },
     );
-    t.log(`${before.log.initcalls.length} initcalls compared, ${before.log.messages.length} messages`);
-    t.log(`MemTotal ${before.probe.memTotal} KiB unsplit, ${after.probe.memTotal} KiB split`);
-  });
 
   for (const [mistake, sabotage, finding] of [
     [
