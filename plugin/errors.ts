@@ -103,6 +103,11 @@ const CATALOGUE = {
   'btf-header': { exit: 3, what: 'the BTF header is damaged', hint: 'extract or build the BTF again' },
   'btf-types': { exit: 3, what: 'the BTF type section is damaged', hint: 'extract or build the BTF again' },
   'btf-strings': { exit: 3, what: 'the BTF string section is damaged', hint: 'extract or build the BTF again' },
+  'btf-refused': {
+    exit: 3,
+    what: 'the kernel refuses this BTF as it is, split or not',
+    hint: 'see all of it with vmlinux-btf lint, and make the BTF again',
+  },
   'btf-kind': { exit: 3, what: 'a BTF kind that this version does not know', hint: 'update vmlinux-btf' },
   'btf-reference': {
     exit: 3,
@@ -191,7 +196,7 @@ const CATALOGUE = {
   lint: {
     exit: 1,
     what: 'the kernel would refuse what was made, nothing was written',
-    hint: 'look at it with vmlinux-btf lint; if the input has no findings, this is a defect of vmlinux-btf',
+    hint: 'this is a defect of vmlinux-btf: please report it with the input',
   },
   verify: {
     exit: 1,
