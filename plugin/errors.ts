@@ -20,7 +20,7 @@ const CATALOGUE = {
   usage: { exit: 2, what: 'wrong usage', hint: 'see vmlinux-btf --help' },
   'roots-file': {
     exit: 2,
-    what: 'the roots file has a line that is neither a type id nor kind:name',
+    what: 'the roots file is empty or has a line that is neither a type id nor kind:name',
     hint: 'write one id, or one kind:name such as struct:sk_buff, a line',
   },
   'roots-unknown': {

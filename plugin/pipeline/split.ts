@@ -87,6 +87,8 @@ export async function runSplit(options: SplitOptions): Promise<Report> {
       const target = options.rootsFile === undefined ? prepareKernel(input, names, options) : undefined;
       const kept = keptRoots(options.keep ?? { rules: [], objects: [] }, input.btf, names);
       const asked = [...(target?.found.roots ?? readRoots(options.rootsFile ?? '', input, names)), ...kept.roots];
+      // A base without types is a BTF that every kernel refuses.
+      if (asked.length === 0) throw new CodedError('roots-file', 'it names no type', { file: options.rootsFile });
       const signing = await prepareSigning(options, input.file, target?.kernel);
       const modules = await readModules(options, input, target, names);
       if (modules !== undefined) checkSigning(modules, signing);
