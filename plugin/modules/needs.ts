@@ -1,6 +1,7 @@
 import type { Btf } from '../btf/btf.js';
-import { KIND_DECL_TAG, KIND_FUNC, KIND_TYPEDEF, kindName, ROLE_TYPE } from '../btf/kinds.js';
+import { KIND_FUNC, kindName, ROLE_TYPE } from '../btf/kinds.js';
 import type { NameIndex } from '../btf/names.js';
+import { Companions } from './companions.js';
 import { ownTypes } from './own-names.js';
 import type { KernelModule } from './read.js';
 import { structOpsSeeds } from './struct-ops.js';
@@ -15,17 +16,6 @@ export interface Seed {
   readonly id: number;
   /** In words. */
   readonly why: string;
-}
-
-const TRACE_TYPEDEF = 'btf_trace_';
-const TRACE_FUNC = '__bpf_trace_';
-
-/** The FUNC that belongs to typedef `btf_trace_X` (without it the kernel trusts pointers that may be null); 0 for none. */
-export function tracepointFunction(btf: Btf, typedef: number): number {
-  const name = btf.name(typedef);
-  if (!name.startsWith(TRACE_TYPEDEF)) return 0;
-  const wanted = `${TRACE_FUNC}${name.slice(TRACE_TYPEDEF.length)}`;
-  return ownTypes(btf, KIND_FUNC, func => func === wanted)[0] ?? 0;
 }
 
 /**
@@ -56,12 +46,13 @@ export interface Needs {
   readonly outside: ReadonlyMap<number, Seed>;
 }
 
-/** Every own type that seeds need, members and pointees included, with its tags; and where they lead out of the BTF. */
+/** Every own type that seeds need, members, pointees and companions included; and where they lead out of the BTF. */
 export function reach(btf: Btf, seeds: readonly Seed[]): Needs {
   const { words, roles, starts, firstId } = btf;
   const own = new Uint8Array(btf.count);
   const origin = new Uint32Array(btf.count);
   const outside = new Map<number, Seed>();
+  const companions = new Companions(btf);
   const queue: number[] = [];
   const visit = (id: number, seed: number): void => {
     if (id === 0) return;
@@ -73,20 +64,12 @@ export function reach(btf: Btf, seeds: readonly Seed[]): Needs {
       queue.push(id);
     }
   };
-  const drain = (): void => {
-    for (let id = queue.pop(); id !== undefined; id = queue.pop()) {
-      const i = id - firstId;
-      for (let at = starts[i] + 2; at < starts[i + 1]; at++) if (roles[at] === ROLE_TYPE) visit(words[at], origin[i]);
-      if (btf.kind(id) === KIND_TYPEDEF) visit(tracepointFunction(btf, id), origin[i]);
-    }
-  };
   for (const [nth, { id }] of seeds.entries()) visit(id, nth);
-  drain();
-  for (const tag of btf.ofKind(KIND_DECL_TAG)) {
-    const target = btf.sizeOrType(tag);
-    if (target >= firstId && own[target - firstId] === 1) visit(tag, origin[target - firstId]);
+  for (let id = queue.pop(); id !== undefined; id = queue.pop()) {
+    const i = id - firstId;
+    for (let at = starts[i] + 2; at < starts[i + 1]; at++) if (roles[at] === ROLE_TYPE) visit(words[at], origin[i]);
+    for (const companion of companions.of(id)) visit(companion, origin[i]);
   }
-  drain();
   return { own, outside: new Map([...outside].sort(([a], [b]) => a - b)) };
 }
 

@@ -1,8 +1,8 @@
 import type { Btf } from '../btf/btf.js';
 import { encodeBtf } from '../btf/encode.js';
-import { KIND_DECL_TAG, KIND_TYPEDEF, ROLE_STRING, ROLE_TYPE } from '../btf/kinds.js';
+import { ROLE_STRING, ROLE_TYPE } from '../btf/kinds.js';
 import { BaseStrings, nameLength } from './base-strings.js';
-import { tracepointFunction } from './needs.js';
+import { Companions } from './companions.js';
 import { isSorted, mergeByName } from './order.js';
 
 /** What modules are re-based onto. */
@@ -39,7 +39,7 @@ export class Rebaser {
   readonly #target: Target;
   readonly #strings: BaseStrings;
   readonly #sorted: boolean;
-  readonly #tags: Uint32Array;
+  readonly #companions: Companions;
   /** By id of the original: 1 + place among the copied types of the module at hand. */
   readonly #copyOf: Uint32Array;
 
@@ -50,7 +50,7 @@ export class Rebaser {
       target.original,
       Uint32Array.from({ length: target.original.count }, (_, i) => i + 1),
     );
-    this.#tags = target.original.ofKind(KIND_DECL_TAG);
+    this.#companions = new Companions(target.original);
     this.#copyOf = new Uint32Array(target.original.count + 1);
   }
 
@@ -84,7 +84,7 @@ export class Rebaser {
     };
   }
 
-  /** Types of the original that own types lead to and the base lacks, with their tags, ascending. */
+  /** Types of the original that own types lead to and the base lacks, with their companions, ascending. */
   #copies(module: Btf, own: Uint32Array): Uint32Array {
     const { original, baseIdOf } = this.#target;
     const met = this.#copyOf;
@@ -99,18 +99,12 @@ export class Rebaser {
       for (let at = module.starts[i] + 2; at < module.starts[i + 1]; at++)
         if (module.roles[at] === ROLE_TYPE && module.words[at] < module.firstId) visit(module.words[at]);
     }
-    let done = 0;
-    const spread = (): void => {
-      for (; done < found.length; done++) {
-        const id = found[done];
-        for (let at = original.starts[id - 1] + 2; at < original.starts[id]; at++)
-          if (original.roles[at] === ROLE_TYPE) visit(original.words[at]);
-        if (original.kind(id) === KIND_TYPEDEF) visit(tracepointFunction(original, id));
-      }
-    };
-    spread();
-    if (found.length > 0) for (const tag of this.#tags) if (met[original.sizeOrType(tag)] !== 0) visit(tag);
-    spread();
+    for (let done = 0; done < found.length; done++) {
+      const id = found[done];
+      for (let at = original.starts[id - 1] + 2; at < original.starts[id]; at++)
+        if (original.roles[at] === ROLE_TYPE) visit(original.words[at]);
+      for (const companion of this.#companions.of(id)) visit(companion);
+    }
     return Uint32Array.from(found).sort();
   }
 
