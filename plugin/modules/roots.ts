@@ -12,6 +12,7 @@ import {
 } from '../btf/kinds.js';
 import type { NameIndex } from '../btf/names.js';
 import type { Root } from '../roots/root.js';
+import type { Reach } from '../split/split.js';
 import type { Needs } from './needs.js';
 
 /** A module and the types of vmlinux that its types refer to. */
@@ -72,14 +73,16 @@ export function distilledRoots(
 }
 
 /**
- * Types outside the base that two or more modules need: one copy in the base instead of one in each. Of those, the ones
- * from which all others are reached: what a module refers to itself, and what types refer to that one module alone needs.
- * `inBase`: by id, other than 0 for a type of the base; what a type of the base refers to is in the base as well.
+ * Types outside the base that two or more modules need: one copy in the base instead of one in each. With closure
+ * `complete`, of those the ones from which all others are reached: what a module refers to itself, and what types refer to
+ * that one module alone needs. With `forward` all of them, since a pointer of the base does not bring what it points to.
+ * `inBase`: by id, other than 0 for a type of the base that means there what it meant; so does all that it refers to.
  */
 export function sharedRoots(
   original: Btf,
   modules: readonly ModuleReferences[],
   inBase: Uint8Array | Uint32Array,
+  reach: Reach,
 ): Root[] {
   const users = new Users(original, inBase);
   for (const [nth, { entries }] of modules.entries()) users.add(nth + 1, entries);
@@ -91,7 +94,7 @@ export function sharedRoots(
   }
   const roots: Root[] = [];
   for (let id = 1; id <= original.count; id++)
-    if (second[id] !== 0 && edge[id] === 1)
+    if (second[id] !== 0 && (reach === 'forward' || edge[id] === 1))
       roots.push({
         id,
         reason: 'module',

@@ -86,14 +86,14 @@ export function withModuleRoots(
   btf: Btf,
   names: NameIndex,
   kernelRoots: readonly Root[],
-  { roots, references }: ScannedModules,
+  { roots, references }: Pick<ScannedModules, 'roots' | 'references'>,
   reach: Reach = 'complete',
 ): Root[] {
   const companions = new Companions(btf, names);
   const all = [...kernelRoots, ...roots];
   for (;;) {
     const inBase = reach === 'forward' ? solidTypes(btf, companions, all) : closeOver(btf, companions, all).nearest;
-    const shared = sharedRoots(btf, references, inBase);
+    const shared = sharedRoots(btf, references, inBase, reach);
     if (shared.length === 0) return inOrder(all);
     all.push(...shared);
   }

@@ -11,7 +11,7 @@ import { bpftoolRaw } from '../support/bpftool.js';
 import { sha256Of } from '../support/cli.js';
 import { ElfPatch } from '../support/elf-patch.js';
 import { type LoaderKernel, refusals } from '../support/kernel-loader.js';
-import { KERNELS } from '../support/kernels.js';
+import { KERNELS, SAMPLE_KERNELS, type SampleKernel } from '../support/kernels.js';
 import { scratchFolder } from '../support/scratch.js';
 import { type SplitKernel, splitKernel } from '../support/split-kernel.js';
 import { haveTool, toolEnvironment } from '../support/tools.js';
@@ -47,14 +47,6 @@ function modinfo(path: string, field: string): string {
   }).replace(/\n$/, '');
 }
 
-const MACHINES = { 'arm64-virt': 183, 'armv7-virt': 40, 'mips32-malta-be': 8 } as const;
-/** What the module linker scripts of an architecture add (arch/…/include/asm/module.lds.h). */
-const SECTIONS = {
-  'arm64-virt': ['.plt', '.init.plt', '.text.ftrace_trampoline', '.init.text.ftrace_trampoline'],
-  'armv7-virt': ['.plt', '.init.plt'],
-  'mips32-malta-be': [],
-} as const;
-
 /** As the kernel's own tools wrote it into a module; an unsigned long before the name. */
 function layoutCrcOf(module: string): number {
   const own = dataOf(module, '__versions');
@@ -87,7 +79,7 @@ for (const kernel of KERNELS) {
     const expected: LoaderKernel = {
       class: elfClass === 64 ? 64 : 32,
       order: order === 'little' ? 'little' : 'big',
-      machine: MACHINES[kernel],
+      machine: SAMPLE_KERNELS[kernel].machine,
       moduleBytes: own.length,
       nameOffset: own.indexOf('tcp_bbr\0'),
       vermagic,
@@ -149,8 +141,10 @@ for (const kernel of KERNELS) {
   });
 
   test(`the sections that the architecture's module loader wants are there, as in the kernel's own modules: ${kernel}`, t => {
-    for (const name of new Set(Object.values(SECTIONS).flat())) {
-      const wanted = (SECTIONS[kernel] as readonly string[]).includes(name);
+    const all: readonly SampleKernel[] = Object.values(SAMPLE_KERNELS);
+    const { loaderSections }: SampleKernel = SAMPLE_KERNELS[kernel];
+    for (const name of new Set(all.flatMap(sample => sample.loaderSections))) {
+      const wanted = loaderSections.includes(name);
       t.is(sectionLine(split.carrier, name) !== undefined, wanted, name);
       t.is(sectionLine(split.module, name) !== undefined, wanted, name);
     }

@@ -4,14 +4,14 @@ import test from 'ava';
 import { readelfHeader } from '../elf/readelf.js';
 import { cli, ERROR_LINE, hashesOf, sha256Of, splitQuickly } from '../support/cli.js';
 import { fixture } from '../support/fixtures.js';
-import { KERNELS } from '../support/kernels.js';
+import { type KernelName, WHOLE_KERNELS } from '../support/kernels.js';
 import { scratchFolder } from '../support/scratch.js';
 import { haveBinutils, stripTo, systemMapOf } from '../support/system-map.js';
 
 const folder = scratchFolder(test, 'stripped');
 
 /** The CRC of module_layout that the build gave to its own modules, and the line of Module.symvers that says so. */
-function symversOf(kernel: (typeof KERNELS)[number]): string {
+function symversOf(kernel: KernelName): string {
   const path = fixture(`${kernel}/tcp_bbr.ko`);
   const module = readFileSync(path);
   const { class: elfClass, order } = readelfHeader(path);
@@ -30,7 +30,7 @@ interface Split {
 
 const manifest = (out: string): Split => JSON.parse(readFileSync(join(out, 'split.json'), 'utf8')) as Split;
 
-for (const kernel of KERNELS) {
+for (const kernel of WHOLE_KERNELS) {
   const vmlinux = fixture(`${kernel}/vmlinux`);
   const stripped = join(folder, `${kernel}.stripped`);
   const map = join(folder, `${kernel}.map`);

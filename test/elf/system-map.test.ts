@@ -8,7 +8,7 @@ import { SymbolTable } from '../../plugin/elf/symbols.js';
 import { SystemMap } from '../../plugin/elf/system-map.js';
 import { CodedError } from '../../plugin/errors.js';
 import { fixture } from '../support/fixtures.js';
-import { KERNELS } from '../support/kernels.js';
+import { WHOLE_KERNELS } from '../support/kernels.js';
 import { type LinkedSection, linkedBytes } from '../support/linked-elf.js';
 import { haveBinutils, systemMapOf } from '../support/system-map.js';
 
@@ -16,7 +16,7 @@ function openMap(text: string | Uint8Array, file: ElfFile): SystemMap {
   return SystemMap.read(new MemorySource(Buffer.from(text as string, 'latin1'), 'System.map'), file);
 }
 
-for (const kernel of KERNELS) {
+for (const kernel of WHOLE_KERNELS) {
   const path = fixture(`${kernel}/vmlinux`);
 
   test(`a System.map tells what the symbol table tells, but for sizes: ${kernel}`, t => {

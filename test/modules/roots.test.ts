@@ -3,10 +3,15 @@ import fc from 'fast-check';
 import { Btf } from '../../plugin/btf/btf.js';
 import { NameIndex } from '../../plugin/btf/names.js';
 import { distilledRoots, sharedRoots } from '../../plugin/modules/roots.js';
+import { withModuleRoots } from '../../plugin/pipeline/module-roots.js';
 import { renderMarkdown } from '../../plugin/report/render/markdown.js';
 import { renderText } from '../../plugin/report/render/text.js';
+import { closeOver } from '../../plugin/split/closure.js';
+import { Companions } from '../../plugin/split/companions.js';
+import { solidTypes } from '../../plugin/split/forward.js';
 import { REPORT } from '../support/any-report.js';
 import { arbitraryBtf } from '../support/arbitrary-btf.js';
+import { kernelCase } from '../support/arbitrary-kernel-btf.js';
 import { BtfBuilder } from '../support/build-btf.js';
 import { naiveParse } from '../support/naive-btf.js';
 
@@ -41,7 +46,7 @@ test('roots for what modules share lead to all of it, and to nothing else', t =>
         const sets = modules.map(module => needed(refs, [...module.entries], inBase));
         const expected = new Set(refs.map((_, i) => i + 1).filter(id => sets.filter(set => set.has(id)).length > 1));
         const flags = Uint32Array.from({ length: refs.length + 1 }, (_, id) => (inBase.has(id) ? 1 : 0));
-        const roots = sharedRoots(original, modules, flags);
+        const roots = sharedRoots(original, modules, flags, 'complete');
         t.deepEqual(
           ascending(
             needed(
@@ -55,13 +60,42 @@ test('roots for what modules share lead to all of it, and to nothing else', t =>
         for (const { source } of roots) t.regex(source, /^shared by m\d and m\d$/);
         // In the base now: nothing is shared any more.
         for (const id of expected) flags[id] = 1;
-        t.deepEqual(sharedRoots(original, modules, flags), []);
+        t.deepEqual(sharedRoots(original, modules, flags, 'complete'), []);
         shared += expected.size;
       },
     ),
     { numRuns: 500 },
   );
   t.true(shared > 100);
+});
+
+test('roots for what modules share are found in a few steps: with them no two modules need a copy of the same type', t => {
+  let shared = 0;
+  fc.assert(
+    fc.property(
+      kernelCase,
+      fc.array(fc.array(fc.nat(), { maxLength: 4 }), { maxLength: 4 }),
+      fc.constantFrom('complete' as const, 'forward' as const),
+      ({ bytes, roots }, entries, reach) => {
+        const btf = Btf.decode(bytes);
+        const names = new NameIndex(btf);
+        const refs = naiveParse(bytes).types.map(type => type.refs);
+        const references = entries.map((seeds, i) => ({
+          name: `m${i}`,
+          entries: Uint32Array.from(seeds.map(seed => 1 + (seed % refs.length))),
+        }));
+        const all = withModuleRoots(btf, names, roots, { roots: [], references }, reach);
+        const companions = new Companions(btf, names);
+        const flags = reach === 'forward' ? solidTypes(btf, companions, all) : closeOver(btf, companions, all).nearest;
+        const inBase = new Set(refs.map((_, i) => i + 1).filter(id => flags[id] !== 0));
+        const copies = references.flatMap(module => [...needed(refs, [...module.entries], inBase)]);
+        t.is(new Set(copies).size, copies.length);
+        shared += all.length - roots.length;
+      },
+    ),
+    { numRuns: 500 },
+  );
+  t.true(shared > 100, `${shared}`);
 });
 
 test('names of a .BTF.base: every type that the kernel would meet, and what vmlinux lacks', t => {

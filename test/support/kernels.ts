@@ -1,2 +1,32 @@
-/** The kernels among the fixtures, as folders; each has `vmlinux`, `tcp_bbr.ko` and `dummy.ko`. */
-export const KERNELS = ['arm64-virt', 'armv7-virt', 'mips32-malta-be'] as const;
+/** What is known of a kernel among the fixtures without our own code. */
+export interface SampleKernel {
+  /** e_machine. */
+  readonly machine: number;
+  /** Prefix of the GNU tools of its architecture. */
+  readonly tools: string;
+  /** Sections that its linker script for modules adds (arch/…/include/asm/module.lds.h). */
+  readonly loaderSections: readonly string[];
+  /** Built from scripts/kernels/lean.config: as little as still has kfuncs, iterators and a struct_ops; trimmed. */
+  readonly lean: boolean;
+}
+
+const ARM = { machine: 40, tools: 'arm-linux-gnueabihf', loaderSections: ['.plt', '.init.plt'] } as const;
+
+/** The kernels among the fixtures, by folder; each has `vmlinux`, `tcp_bbr.ko` and `dummy.ko`. */
+export const SAMPLE_KERNELS = {
+  'arm64-virt': {
+    machine: 183,
+    tools: 'aarch64-linux-gnu',
+    loaderSections: ['.plt', '.init.plt', '.text.ftrace_trampoline', '.init.text.ftrace_trampoline'],
+    lean: false,
+  },
+  'armv7-virt': { ...ARM, lean: false },
+  'armv7-virt-7.2': { ...ARM, lean: true },
+  'mips32-malta-be': { machine: 8, tools: 'mips-linux-gnu', loaderSections: [], lean: false },
+} as const satisfies Readonly<Record<string, SampleKernel>>;
+
+export type KernelName = keyof typeof SAMPLE_KERNELS;
+
+export const KERNELS = Object.keys(SAMPLE_KERNELS) as KernelName[];
+/** Those as a distribution's build leaves them, symbol tables included. */
+export const WHOLE_KERNELS = KERNELS.filter(name => !SAMPLE_KERNELS[name].lean);
