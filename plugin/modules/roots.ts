@@ -12,6 +12,7 @@ import {
 } from '../btf/kinds.js';
 import type { NameIndex } from '../btf/names.js';
 import type { Root } from '../roots/root.js';
+import { isLink } from '../split/forward.js';
 import type { Reach } from '../split/split.js';
 import type { Needs } from './needs.js';
 
@@ -73,10 +74,10 @@ export function distilledRoots(
 }
 
 /**
- * Types outside the base that two or more modules need: one copy in the base instead of one in each. With closure
- * `complete`, of those the ones from which all others are reached: what a module refers to itself, and what types refer to
- * that one module alone needs. With `forward` all of them, since a pointer of the base does not bring what it points to.
- * `inBase`: by id, other than 0 for a type of the base that means there what it meant; so does all that it refers to.
+ * Types outside the base that two or more modules need: one copy in the base instead of one in each. Of those, the ones
+ * from which all others are reached: what a module refers to itself, and what types refer to that one module alone needs.
+ * `inBase`: by id, other than 0 for a type of the base; what a type of the base refers to is in the base as well. Under the
+ * closure `forward` a link that leads to a FWD is not in it and does not get there by being a root: what it leads to has to be one.
  */
 export function sharedRoots(
   original: Btf,
@@ -92,9 +93,22 @@ export function sharedRoots(
     if (first[id] === 0 || second[id] !== 0) continue;
     for (let at = starts[id - 1] + 2; at < starts[id]; at++) if (roles[at] === ROLE_TYPE) edge[words[at]] = 1;
   }
+  if (reach === 'forward') {
+    const links: number[] = [];
+    const follow = (id: number): void => {
+      if (second[id] !== 0 && isLink(original, id)) links.push(id);
+    };
+    for (let id = 1; id <= original.count; id++) if (edge[id] === 1) follow(id);
+    for (let id = links.pop(); id !== undefined; id = links.pop())
+      for (let at = starts[id - 1] + 2; at < starts[id]; at++) {
+        if (roles[at] !== ROLE_TYPE || edge[words[at]] === 1) continue;
+        edge[words[at]] = 1;
+        follow(words[at]);
+      }
+  }
   const roots: Root[] = [];
   for (let id = 1; id <= original.count; id++)
-    if (second[id] !== 0 && (reach === 'forward' || edge[id] === 1))
+    if (second[id] !== 0 && edge[id] === 1)
       roots.push({
         id,
         reason: 'module',

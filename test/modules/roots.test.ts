@@ -6,6 +6,7 @@ import { distilledRoots, sharedRoots } from '../../plugin/modules/roots.js';
 import { withModuleRoots } from '../../plugin/pipeline/module-roots.js';
 import { renderMarkdown } from '../../plugin/report/render/markdown.js';
 import { renderText } from '../../plugin/report/render/text.js';
+import type { Root } from '../../plugin/roots/root.js';
 import { closeOver } from '../../plugin/split/closure.js';
 import { Companions } from '../../plugin/split/companions.js';
 import { solidTypes } from '../../plugin/split/forward.js';
@@ -96,6 +97,28 @@ test('roots for what modules share are found in a few steps: with them no two mo
     { numRuns: 500 },
   );
   t.true(shared > 100, `${shared}`);
+});
+
+test('closure forward: a pointer that modules share brings the struct it points to, so that nothing is shared any more', t => {
+  const b = new BtfBuilder();
+  const int = b.int('int', 4);
+  const struct = b.struct('shared', 4, [{ name: 'x', type: int, bits: 0 }]);
+  const root = b.struct('root', 8, [{ name: 'p', type: b.ptr(struct), bits: 0 }]);
+  const other = b.struct('alone', 4, [{ name: 'x', type: int, bits: 0 }]);
+  const pointer = b.ptr(b.ptr(struct));
+  const proto = b.funcProto(0, [
+    { name: 'a', type: pointer },
+    { name: 'b', type: b.ptr(other) },
+  ]);
+  const original = Btf.decode(b.build());
+  const companions = new Companions(original, new NameIndex(original));
+  const entries = Uint32Array.of(proto);
+  const modules = ['m0', 'm1'].map(name => ({ name, entries }));
+  const roots: Root[] = [{ id: root, reason: 'keep', source: '' }];
+  const shared = sharedRoots(original, modules, solidTypes(original, companions, roots), 'forward');
+  t.true([proto, struct, other].every(id => shared.some(found => found.id === id)));
+  roots.push(...shared);
+  t.deepEqual(sharedRoots(original, modules, solidTypes(original, companions, roots), 'forward'), []);
 });
 
 test('names of a .BTF.base: every type that the kernel would meet, and what vmlinux lacks', t => {
