@@ -1,9 +1,10 @@
-import { readFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { fixture } from '../../support/fixtures.js';
 import { haveTool } from '../../support/tools.js';
 import { type BootLog, readBootLog } from './boot-log.js';
-import { initramfs } from './initramfs.js';
+import { type InitramfsFile, initramfs } from './initramfs.js';
 import { compileProbe, type ProbeReport, readProbe } from './probe.js';
 import { boot, bootImage, MALTA, type Machine, VIRT_ARM64 } from './qemu.js';
 
@@ -36,7 +37,7 @@ export const CARRIER = 'vmlinux_btf.ko';
 const MINUTE = 60_000;
 
 export interface SampleBoot {
-  /** Up to the first old module: what must be equal. */
+  /** `bootSample`: up to the first old module, which is what must be equal. */
   readonly log: BootLog;
   readonly probe: ProbeReport;
   readonly text: string;
@@ -48,23 +49,48 @@ export function canBoot(t: ExecutionContext, { machine }: Sample): boolean {
   return haveTool(t, machine.qemu, machine.qemuPackage) && haveTool(t, `${machine.cross}gcc`, machine.crossPackage);
 }
 
+/** Path of a file of the sample's fixtures, unpacked: `vmlinux`, or a module. */
+export const sampleFile = ({ name }: Sample, file: string): string => fixture(`${name}/${file}`);
+
+/** A folder with the sample's modules, for `--modules`. */
+export function sampleModules(sample: Sample, folder: string): string {
+  mkdirSync(folder, { recursive: true });
+  for (const name of sample.modules) copyFileSync(sampleFile(sample, name), join(folder, name));
+  return folder;
+}
+
 /**
  * Boots a vmlinux of a sample with the probe as /init; it loads the carrier, if there is one, then the old modules.
  * `folder` takes the image. Paths of the modules in the report: `/` and the file's name.
  */
 export async function bootSample(
-  { name, machine, modules: old }: Sample,
+  sample: Sample,
   vmlinux: string,
   folder: string,
   carrier?: string,
 ): Promise<SampleBoot> {
-  const modules = [
-    ...(carrier === undefined ? [] : [{ path: CARRIER, data: readFileSync(carrier) }]),
-    ...old.map(path => ({ path, data: readFileSync(fixture(`${name}/${path}`)) })),
-  ];
-  const list = modules.map(({ path }) => `/${path}\n`).join('');
+  const names = [...(carrier === undefined ? [] : [CARRIER]), ...sample.modules];
+  const from = (name: string): string => (name === CARRIER ? (carrier ?? name) : sampleFile(sample, name));
+  const { probe, text } = await bootModules(sample, vmlinux, folder, names, from);
+  return { log: readBootLog(text, { until: `probe: loading /${sample.modules[0]}` }), probe, text };
+}
+
+/**
+ * Boots a vmlinux of a sample with the probe as /init, which loads modules in the order of `names`; `from` says where a
+ * name's file is. `folder` takes the image, `more` goes into the initramfs as it is. The log is that of the whole boot.
+ */
+export async function bootModules(
+  { machine }: Sample,
+  vmlinux: string,
+  folder: string,
+  names: readonly string[],
+  from: (name: string) => string,
+  more: readonly InitramfsFile[] = [],
+): Promise<SampleBoot> {
+  const modules = names.map(path => ({ path, data: readFileSync(from(path)) }));
+  const list = names.map(name => `/${name}\n`).join('');
   const init = { path: 'init', data: readFileSync(compileProbe(machine.cross)), mode: 0o755 };
-  const files = [init, { path: 'modules.list', data: Buffer.from(list) }, ...modules];
+  const files = [init, { path: 'modules.list', data: Buffer.from(list) }, ...modules, ...more];
   const text = await boot(machine, await bootImage(machine, vmlinux, folder), initramfs(files));
-  return { log: readBootLog(text, { until: `probe: loading /${old[0]}` }), probe: readProbe(text), text };
+  return { log: readBootLog(text), probe: readProbe(text), text };
 }
