@@ -53,13 +53,15 @@ for line in "${kernels[@]}"; do
   mkdir -p "$staging/$name"
   for file in "$vmlinux" $modules; do
     target=$(basename "${file/%vmlinux.relocs/vmlinux}")
+    # --remove-relocations: what --emit-relocs left; .rela.dyn, which the kernel applies to itself, is none of that.
     options=(--strip-debug)
+    [ "$file" != vmlinux.relocs ] || options+=(--remove-relocations='*')
+    "${cross}objcopy" "${options[@]}" "$cache/kernels/$name/$file" "$staging/$name/$target"
     if [ "$extent $target" = "trimmed vmlinux" ]; then
       arguments+=(--trim)
       # Half of all symbols: the mapping symbols of ARM and RISC-V, and the names of exported symbols.
-      options+=(--wildcard --strip-symbol='$[adtx]*' --strip-symbol='__kstrtab*')
+      "${cross}objcopy" --wildcard --strip-symbol='$[adtx]*' --strip-symbol='__kstrtab*' "$staging/$name/$target"
     fi
-    "${cross}objcopy" "${options[@]}" "$cache/kernels/$name/$file" "$staging/$name/$target"
     arguments+=("$name/$target" "$staging/$name/$target")
   done
   if [ "$name" = armv7-virt-7.2 ]; then
