@@ -1,5 +1,5 @@
 import type { Btf } from '../btf/btf.js';
-import { essentialLength, essentialName } from '../btf/essential.js';
+import { essentialName } from '../btf/essential.js';
 import { infoKind, KIND_ENUM, KIND_ENUM64 } from '../btf/kinds.js';
 import { MAX_NAME_BYTES } from '../btf/names.js';
 
@@ -12,12 +12,6 @@ export interface Wanted {
 
 const UNDERSCORE = 0x5f;
 
-interface Bucket {
-  readonly kind: number;
-  readonly bytes: Uint8Array;
-  readonly ids: number[];
-}
-
 const comparedKind = (kind: number): number => (kind === KIND_ENUM64 ? KIND_ENUM : kind);
 const keyOf = ({ kind, name }: Wanted): string => `${comparedKind(kind)} ${essentialName(name)}`;
 
@@ -27,29 +21,25 @@ const keyOf = ({ kind, name }: Wanted): string => `${comparedKind(kind)} ${essen
  */
 export function findCandidates(btf: Btf, wanted: readonly Wanted[]): ReadonlyMap<string, readonly number[]> {
   const found = new Map<string, number[]>();
-  /** First two bytes of a name → who looks for it. */
-  const byStart = new Map<number, Bucket[]>();
+  /** First two bytes of the names that are looked for. */
+  const wantedStarts = new Uint8Array(1 << 16);
   for (const one of wanted) {
     const key = keyOf(one);
     const bytes = Buffer.from(essentialName(one.name), 'latin1');
     if (bytes.length === 0 || found.has(key)) continue;
-    const ids: number[] = [];
-    found.set(key, ids);
-    const bucket = { kind: comparedKind(one.kind), bytes, ids };
+    found.set(key, []);
     // A name of one byte is followed by NUL, or by its flavour.
     const starts = bytes.length > 1 ? [startOf(bytes, 0)] : [bytes[0] << 8, (bytes[0] << 8) | UNDERSCORE];
-    for (const start of starts) byStart.set(start, [...(byStart.get(start) ?? []), bucket]);
+    for (const start of starts) wantedStarts[start] = 1;
   }
   const { words, starts, strings, count } = btf;
   for (let id = 1; id <= count; id++) {
     const head = starts[id - 1];
     const offset = words[head];
     if (offset === 0) continue;
-    const buckets = byStart.get(startOf(strings, offset));
-    if (buckets === undefined) continue;
-    const kind = comparedKind(infoKind(words[head + 1]));
-    for (const bucket of buckets)
-      if (bucket.kind === kind && isEssential(strings, offset, bucket.bytes)) bucket.ids.push(id);
+    if (wantedStarts[startOf(strings, offset)] === 0) continue;
+    const name = nameAt(strings, offset);
+    if (name !== undefined) found.get(keyOf({ kind: infoKind(words[head + 1]), name }))?.push(id);
   }
   return found;
 }
@@ -64,12 +54,9 @@ function startOf(bytes: Uint8Array, offset: number): number {
   return first === 0 ? 0 : (first << 8) | bytes[offset + 1];
 }
 
-function isEssential(strings: Uint8Array, offset: number, wanted: Uint8Array): boolean {
-  for (let i = 0; i < wanted.length; i++) if (strings[offset + i] !== wanted[i]) return false;
-  const after = strings[offset + wanted.length];
-  if (after === 0) return essentialLength(strings, offset, wanted.length) === wanted.length;
-  if (after !== UNDERSCORE) return false;
-  const name = strings.subarray(offset, offset + MAX_NAME_BYTES);
-  const end = name.indexOf(0);
-  return end >= 0 && essentialLength(name, 0, end) === wanted.length;
+/** Undefined for a name that no kernel takes. */
+function nameAt(strings: Uint8Array, offset: number): string | undefined {
+  const bytes = strings.subarray(offset, offset + MAX_NAME_BYTES);
+  const end = bytes.indexOf(0);
+  return end < 0 ? undefined : Buffer.from(bytes.buffer, bytes.byteOffset, end).toString('latin1');
 }

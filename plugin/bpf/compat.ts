@@ -191,9 +191,11 @@ function enumsMatch(local: Side, localId: number, target: Side, targetId: number
   const count = local.btf.vlen(localId);
   const targetCount = target.btf.vlen(targetId);
   if (local.btf.sizeOrType(localId) !== target.btf.sizeOrType(targetId) || count > targetCount) return false;
-  const names = new Set<string>();
-  for (let i = 0; i < targetCount; i++) names.add(essentialName(target.enumeratorName(targetId, i)));
-  for (let i = 0; i < count; i++) if (!names.has(essentialName(local.enumeratorName(localId, i)))) return false;
+  const names = target.essentialNames(targetId);
+  for (const name of local.essentialNames(localId).keys()) {
+    local.budget.spend(1);
+    if (!names.has(name)) return false;
+  }
   return true;
 }
 
@@ -208,14 +210,11 @@ function compositesMatch(
   const count = local.btf.vlen(localId);
   const targetCount = target.btf.vlen(targetId);
   if (count > targetCount) return false;
+  const names = target.essentialNames(targetId);
   const hasMember = (i: number): boolean => {
-    const name = local.memberName(localId, i);
     const type = local.memberType(localId, i);
-    for (let j = 0; j < targetCount; j++) {
-      if (!sameEssentialName(name, target.memberName(targetId, j))) continue;
-      if (typesMatch(local, type, target, target.memberType(targetId, j), behind, level - 1)) return true;
-    }
-    return false;
+    const same = names.get(essentialName(local.memberName(localId, i))) ?? [];
+    return same.some(j => typesMatch(local, type, target, target.memberType(targetId, j), behind, level - 1));
   };
   for (let i = 0; i < count; i++) if (!hasMember(i)) return false;
   return true;

@@ -104,7 +104,7 @@ function datasecEntries(btf: Btf, section: string): number[] {
  * (bpf_object__collect_externs of libbpf).
  */
 function readExterns(elf: ElfFile, btf: Btf): Extern[] {
-  const entries = datasecEntries(btf, KSYMS_SECTION);
+  const entries = [...new Set(datasecEntries(btf, KSYMS_SECTION))];
   if (entries.length === 0) return [];
   const weak = weakSymbols(elf);
   return entries.flatMap(id => {

@@ -1,4 +1,5 @@
 import type { Btf } from '../btf/btf.js';
+import { essentialName } from '../btf/essential.js';
 import {
   HEAD_WORDS,
   KIND_ARRAY,
@@ -17,8 +18,8 @@ import { skipModifiers } from '../btf/resolve.js';
 import { CodedError } from '../errors.js';
 import { shortString, typeName } from './text.js';
 
-/** Steps of matching that one object may take: a hundred times what the largest programs need. */
-const STEPS = 20_000_000;
+/** Steps of matching that one object may take, less than a second's work: many times what the largest programs need. */
+const STEPS = 3_000_000;
 /** libbpf's MAX_RESOLVE_DEPTH. */
 const MAX_DEPTH = 32;
 const LARGEST = 0xffffffff;
@@ -53,12 +54,22 @@ export class Budget {
   }
 }
 
+/** The members of a struct or union, to be searched more than once. */
+export interface MemberNames {
+  /** The first member of each name. */
+  readonly first: ReadonlyMap<string, number>;
+  /** Members without name, in order. */
+  readonly anonymous: readonly number[];
+}
+
 /** One of the two BTFs of a relocation, the program's or the kernel's, as libbpf looks at it. */
 export class Side {
   readonly btf: Btf;
   readonly budget: Budget;
   /** Bytes of a pointer. */
   readonly pointerBytes: number;
+  readonly #members = new Map<number, MemberNames>();
+  readonly #essential = new Map<number, ReadonlyMap<string, readonly number[]>>();
 
   constructor(btf: Btf, budget: Budget, pointerBytes = pointerBytesOf(btf)) {
     this.btf = btf;
@@ -103,6 +114,38 @@ export class Side {
   memberName(id: number, index: number): string {
     this.budget.spend(1);
     return shortString(this.btf, this.#element(id, index, 3, 0));
+  }
+
+  /** Made once a type: thousands of relocations may look through one struct of thousands of members. */
+  memberNames(id: number): MemberNames {
+    const known = this.#members.get(id);
+    if (known !== undefined) return known;
+    const first = new Map<string, number>();
+    const anonymous: number[] = [];
+    for (let index = 0; index < this.btf.vlen(id); index++) {
+      const name = this.memberName(id, index);
+      if (name === '') anonymous.push(index);
+      else if (!first.has(name)) first.set(name, index);
+    }
+    const names = { first, anonymous };
+    this.#members.set(id, names);
+    return names;
+  }
+
+  /** Members of a struct or union, or values of an enum, by their names without flavour; indexes ascend. Made once a type. */
+  essentialNames(id: number): ReadonlyMap<string, readonly number[]> {
+    const known = this.#essential.get(id);
+    if (known !== undefined) return known;
+    const names = new Map<string, number[]>();
+    const isEnum = this.isEnum(id);
+    for (let index = 0; index < this.btf.vlen(id); index++) {
+      const name = essentialName(isEnum ? this.enumeratorName(id, index) : this.memberName(id, index));
+      const others = names.get(name);
+      if (others === undefined) names.set(name, [index]);
+      else others.push(index);
+    }
+    this.#essential.set(id, names);
+    return names;
   }
 
   memberType(id: number, index: number): number {

@@ -118,14 +118,11 @@ function matchEnumerator(wanted: Spec, target: Side, spec: Spec): Spec | undefin
   const id = target.skip(spec.rootId);
   if (!target.isEnum(id)) return undefined;
   const name = essentialName(wanted.accessors[0].name ?? '');
-  for (let index = 0; index < target.btf.vlen(id); index++) {
-    const targetName = target.enumeratorName(id, index);
-    if (essentialName(targetName) !== name) continue;
-    spec.accessors.push({ typeId: id, index, name: targetName });
-    spec.raw.push(index);
-    return spec;
-  }
-  return undefined;
+  const index = target.essentialNames(id).get(name)?.[0];
+  if (index === undefined) return undefined;
+  spec.accessors.push({ typeId: id, index, name: target.enumeratorName(id, index) });
+  spec.raw.push(index);
+  return spec;
 }
 
 /**
@@ -155,29 +152,39 @@ class MemberSearch {
     const target = this.#target;
     const id = target.skip(structId);
     if (!target.isComposite(id) || this.#inVain.has(id)) return undefined;
-    const { raw, accessors } = this.#spec;
-    const count = target.btf.vlen(id);
-    for (let index = 0; index < count; index++) {
-      if (raw.length === MAX_STEPS) throw undecidable('types are nested too deep');
-      const name = target.memberName(id, index);
-      if (name !== '' && name !== this.#name) continue;
-      const type = target.memberType(id, index);
-      const { offset } = target.memberBits(id, index);
-      raw.push(index);
-      this.#spec.bitOffset += offset;
-      if (name === '') {
-        const found = this.find(type);
-        if (found !== undefined) return found;
-      } else if (fieldsAreCompatible(this.#local, this.#type, target, type)) {
-        accessors.push({ typeId: id, index, name: this.#accessor.name });
+    if (this.#spec.raw.length === MAX_STEPS && target.btf.vlen(id) > 0)
+      throw undecidable('types are nested too deep');
+    const { first, anonymous } = target.memberNames(id);
+    const named = first.get(this.#name) ?? target.btf.vlen(id);
+    for (const index of anonymous) {
+      if (index > named) break;
+      const found = this.#enter(id, index, type => this.find(type));
+      if (found !== undefined) return found;
+    }
+    // One of the name but of another type ends the search in this struct, not in those around it.
+    if (first.has(this.#name)) {
+      const found = this.#enter(id, named, type => {
+        if (!fieldsAreCompatible(this.#local, this.#type, target, type)) return undefined;
+        this.#spec.accessors.push({ typeId: id, index: named, name: this.#accessor.name });
         return type;
-      }
-      this.#spec.bitOffset -= offset;
-      raw.pop();
-      // One of the name but of another type ends the search in this struct, not in those around it.
-      if (name !== '') break;
+      });
+      if (found !== undefined) return found;
     }
     this.#inVain.add(id);
+    return undefined;
+  }
+
+  /** Takes the step to a member, and takes it back when `look` at its type comes to nothing. */
+  #enter(id: number, index: number, look: (type: number) => number | undefined): number | undefined {
+    const { raw } = this.#spec;
+    const { offset } = this.#target.memberBits(id, index);
+    this.#target.budget.spend(1);
+    raw.push(index);
+    this.#spec.bitOffset += offset;
+    const found = look(this.#target.memberType(id, index));
+    if (found !== undefined) return found;
+    this.#spec.bitOffset -= offset;
+    raw.pop();
     return undefined;
   }
 }

@@ -42,6 +42,8 @@ export class NameIndex {
   readonly #often: NameTable;
   #seldom: NameTable | undefined;
   #asked = 0;
+  /** Name → first type of it, by kind: a name that half of all types bear may be asked for by the other half. */
+  readonly #first = new Map<number, Map<string, number>>();
 
   constructor(btf: Btf) {
     checkLengths(btf);
@@ -64,7 +66,17 @@ export class NameIndex {
 
   /** The type that the kernel's btf_find_by_name_kind finds: the first of that name and kind. 0 when there is none. */
   first(name: string, kind: number): number {
-    return this.all(name, kind)[0] ?? 0;
+    let known = this.#first.get(kind);
+    if (known === undefined) {
+      known = new Map();
+      this.#first.set(kind, known);
+    }
+    let id = known.get(name);
+    if (id === undefined) {
+      id = this.all(name, kind)[0] ?? 0;
+      known.set(name, id);
+    }
+    return id;
   }
 
   /**
@@ -157,7 +169,7 @@ function isName(strings: Uint8Array, at: number, bytes: Uint8Array, offset: numb
  * Names may share their ends, so that a megabyte could be the name of 100,000 types, and what reads each name would read
  * 100 GB. No name of a kernel is that long, so none is wanted in its strings: one look each MAX_NAME_BYTES finds them.
  */
-function checkLengths({ strings, header }: Btf): void {
+export function checkLengths({ strings, header }: Btf): void {
   for (let start = 0; start + MAX_NAME_BYTES <= strings.length; ) {
     let at = start + MAX_NAME_BYTES - 1;
     while (at >= start && strings[at] !== 0) at--;

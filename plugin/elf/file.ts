@@ -1,6 +1,7 @@
 import { EndianReader } from '../bytes/endian.js';
 import type { ByteSource } from '../bytes/source.js';
 import { CodedError } from '../errors.js';
+import { AddressMap } from './address-map.js';
 import { PT_LOAD, SHF_ALLOC, SHF_COMPRESSED, SHT_NOBITS } from './constants.js';
 import { hasMagic } from './elfy.js';
 import { type ElfHeader, readHeader } from './header.js';
@@ -24,6 +25,7 @@ export class ElfFile {
   readonly source: ByteSource;
   readonly header: ElfHeader;
   readonly sections: readonly ElfSection[];
+  #addresses: AddressMap | undefined;
 
   private constructor(source: ByteSource, header: ElfHeader, sections: readonly ElfSection[]) {
     this.source = source;
@@ -139,12 +141,12 @@ export class ElfFile {
   }
 
   #locate(address: bigint): { section: ElfSection; offset: number } {
-    for (const section of this.sections) {
-      if ((section.flags & SHF_ALLOC) === 0 || section.type === SHT_NOBITS) continue;
-      const offset = address - section.addr;
-      if (offset >= 0n && offset < BigInt(section.size)) return { section, offset: Number(offset) };
-    }
-    throw this.#noAddress(address);
+    this.#addresses ??= new AddressMap(
+      this.sections.filter(({ flags, type }) => (flags & SHF_ALLOC) !== 0 && type !== SHT_NOBITS),
+    );
+    const section = this.#addresses.find(address);
+    if (section === undefined) throw this.#noAddress(address);
+    return { section, offset: Number(address - section.addr) };
   }
 
   #noAddress(address: bigint): CodedError {

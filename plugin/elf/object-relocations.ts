@@ -27,11 +27,27 @@ export class ObjectPointers {
   readonly #symbols: SymbolTable;
   /** By index of the section, then by offset in it. */
   readonly #tables = new Map<number, ReadonlyMap<number, Pointer>>();
+  /** Sections of relocations, by the index of the section that they apply to. */
+  readonly #sources = new Map<number, ElfSection[]>();
 
+  /** Throws `elf-sections` when the relocations have more bytes than the file. */
   constructor(elf: ElfFile, symbols: SymbolTable) {
     if (elf.header.type !== ET_REL) throw new RangeError('only relocatable objects have relocations by section');
     this.#elf = elf;
     this.#symbols = symbols;
+    let bytes = 0;
+    for (const section of elf.sections) {
+      if (section.type !== SHT_REL && section.type !== SHT_RELA) continue;
+      bytes += section.size;
+      const others = this.#sources.get(section.info);
+      if (others === undefined) this.#sources.set(section.info, [section]);
+      else others.push(section);
+    }
+    // 60,000 of them could each be most of the file.
+    if (bytes > elf.source.size)
+      throw new CodedError('elf-sections', `${bytes} bytes of relocations in a file of ${elf.source.size}`, {
+        file: elf.source.name,
+      });
   }
 
   /**
@@ -74,9 +90,7 @@ export class ObjectPointers {
     const known = this.#tables.get(section.index);
     if (known !== undefined) return known;
     const table = new Map<number, Pointer>();
-    for (const relocations of this.#elf.sections)
-      if ((relocations.type === SHT_REL || relocations.type === SHT_RELA) && relocations.info === section.index)
-        readTable(this.#elf, relocations, table);
+    for (const relocations of this.#sources.get(section.index) ?? []) readTable(this.#elf, relocations, table);
     this.#tables.set(section.index, table);
     return table;
   }

@@ -10,6 +10,9 @@ export interface SectionChange {
   readonly bytes: Uint8Array;
 }
 
+/** No section of a module is aligned to more than a page; one that says so must not make a file of gigabytes. Bytes. */
+const MAX_GAP = 1 << 20;
+
 /** What stands in the file at a place: a section, or the table of section headers. */
 interface Item {
   readonly section: ElfSection | undefined;
@@ -87,6 +90,11 @@ function place(elf: ElfFile, changes: readonly SectionChange[]): Placed[] {
       });
     checkGap(source, oldCursor, item.offset);
     const newOffset = moved ? congruent(cursor, item.offset, item.align) : item.offset;
+    if (newOffset - cursor >= MAX_GAP)
+      throw new CodedError('elf-sections', `${item.section?.name ?? 'the section headers'} aligned to ${item.align}`, {
+        file: source.name,
+        offset: item.offset,
+      });
     placed.push({ ...item, newOffset });
     oldCursor = item.offset + item.oldLength;
     cursor = newOffset + item.newLength;
@@ -148,8 +156,16 @@ function sectionHeaders(elf: ElfFile, placed: readonly Placed[]): Uint8Array {
 
 /** A section without bytes stays behind what it stood behind. */
 function movedOffset(section: ElfSection, placed: readonly Placed[]): number {
-  const before = placed.findLast(item => item.offset + item.oldLength <= section.offset);
-  if (before === undefined) return section.offset;
+  // Sections do not overlap, so their ends ascend.
+  let low = 0;
+  let high = placed.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (placed[middle].offset + placed[middle].oldLength <= section.offset) low = middle + 1;
+    else high = middle;
+  }
+  if (low === 0) return section.offset;
+  const before = placed[low - 1];
   const delta = before.newOffset + before.newLength - (before.offset + before.oldLength);
   return delta === 0
     ? section.offset

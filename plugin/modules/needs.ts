@@ -2,7 +2,7 @@ import type { Btf } from '../btf/btf.js';
 import { KIND_FUNC, kindName, ROLE_TYPE } from '../btf/kinds.js';
 import type { NameIndex } from '../btf/names.js';
 import { Companions } from './companions.js';
-import { ownTypes } from './own-names.js';
+import { OwnTypes } from './own-names.js';
 import type { KernelModule } from './read.js';
 import { structOpsSeeds } from './struct-ops.js';
 
@@ -29,12 +29,11 @@ export function seedsOf(module: KernelModule, original: Btf, names: NameIndex): 
     id,
     why: `${source}, ${kindName(btf.kind(id))} ${btf.name(id)}`,
   }));
+  const functions = new OwnTypes(btf, KIND_FUNC);
   for (const { id, why } of [...seeds])
     if (id >= btf.firstId && btf.kind(id) === KIND_FUNC)
-      for (const implementation of ownTypes(btf, KIND_FUNC, name => name === `${btf.name(id)}_impl`))
-        seeds.push({ id: implementation, why });
-  for (const id of ownTypes(btf, KIND_FUNC, name => name.startsWith('bpf_iter_')))
-    seeds.push({ id, why: `func ${btf.name(id)}` });
+      for (const implementation of functions.takeNamed(`${btf.name(id)}_impl`)) seeds.push({ id: implementation, why });
+  for (const id of functions.startingWith('bpf_iter_')) seeds.push({ id, why: `func ${btf.name(id)}` });
   return [...seeds, ...structOpsSeeds(module, original, names)];
 }
 

@@ -1,6 +1,28 @@
 import type { Btf } from '../btf/btf.js';
 
-/** Ids of a module's own types of a kind whose name fits, ascending. Names may stand in the strings of vmlinux. */
-export function ownTypes(btf: Btf, kind: number, fits: (name: string) => boolean): number[] {
-  return Array.from(btf.ofKind(kind)).filter(id => fits(btf.name(id)));
+/** The own types of a kind in a module's BTF, by name. Names may stand in the strings of vmlinux. */
+export class OwnTypes {
+  readonly #byName = new Map<string, number[]>();
+  readonly #taken = new Set<string>();
+
+  constructor(btf: Btf, kind: number) {
+    for (const id of btf.ofKind(kind)) {
+      const name = btf.name(id);
+      const others = this.#byName.get(name);
+      if (others === undefined) this.#byName.set(name, [id]);
+      else others.push(id);
+    }
+  }
+
+  /** Ids of the types of a name, ascending; none when they have been taken: many may ask for what many are named. */
+  takeNamed(name: string): readonly number[] {
+    if (this.#taken.has(name)) return [];
+    this.#taken.add(name);
+    return this.#byName.get(name) ?? [];
+  }
+
+  /** Ids of the types whose name starts with a prefix, ascending. */
+  startingWith(prefix: string): number[] {
+    return [...this.#byName].flatMap(([name, ids]) => (name.startsWith(prefix) ? ids : [])).sort((a, b) => a - b);
+  }
 }

@@ -9,6 +9,7 @@ import {
   kindName,
   ROLE_TYPE,
 } from '../btf/kinds.js';
+import { checkLengths } from '../btf/names.js';
 import type { ByteSource } from '../bytes/source.js';
 import { BASE_HASH_KEY, MODINFO_SECTION, readModinfo } from '../carrier/modinfo.js';
 import { ET_REL, machineName, SHT_NOBITS } from '../elf/constants.js';
@@ -63,6 +64,7 @@ export function readModule(source: ByteSource, kernel: BuiltAgainst): KernelModu
   const distilledSection = section === undefined ? undefined : sectionWithBytes(elf, '.BTF.base');
   const distilled = distilledSection === undefined ? undefined : Btf.decode(btfBytes(elf, distilledSection));
   const btf = section === undefined ? undefined : Btf.decode(btfBytes(elf, section), distilled ?? kernel.original);
+  for (const part of [distilled, btf]) if (part !== undefined) checkLengths(part);
   if (btf !== undefined) checkReferences(btf, file);
   const ids = btf === undefined ? undefined : readBtfIds(elf, symbols, btf);
   return { elf, symbols, isCarrier, btf, section, distilled, distilledSection, ids };

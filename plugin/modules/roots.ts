@@ -57,20 +57,39 @@ export function distilledRoots(
 ): { roots: Root[]; missing: string[] } {
   const roots: Root[] = [];
   const missing: string[] = [];
+  const known = new Map<string, Met>();
   for (let id = 1; id < distilled.endId; id++) {
     const kind = distilled.kind(id);
     const name = distilled.name(id);
-    const met = name === '' ? [] : names.all(name).filter(candidate => DISTILLED_KINDS.has(original.kind(candidate)));
-    const fits = met.some(
-      candidate =>
-        STANDS_FOR.get(kind)?.includes(original.kind(candidate)) &&
-        (!SIZED.has(kind) || original.sizeOrType(candidate) === distilled.sizeOrType(id)),
+    let met = known.get(name);
+    if (met === undefined) {
+      met = meet(name, original, names);
+      known.set(name, met);
+      for (const candidate of met.ids)
+        roots.push({ id: candidate, reason: 'module', source: `${module}: .BTF.base, ${kindName(kind)} ${name}` });
+    }
+    const size = SIZED.has(kind) ? distilled.sizeOrType(id) : undefined;
+    const fits = STANDS_FOR.get(kind)?.some(wanted =>
+      met.kinds.has(size === undefined ? `${wanted}` : `${wanted} ${size}`),
     );
     if (!fits) missing.push(`${kindName(kind)} ${name === '' ? '(anonymous)' : name}`);
-    for (const candidate of met)
-      roots.push({ id: candidate, reason: 'module', source: `${module}: .BTF.base, ${kindName(kind)} ${name}` });
   }
   return { roots, missing };
+}
+
+/** What the look-up of one name meets in vmlinux: ids, and their kinds, each alone and with its size. */
+interface Met {
+  readonly ids: readonly number[];
+  readonly kinds: ReadonlySet<string>;
+}
+
+/** Made once a name: a hostile `.BTF.base` has one name as often as vmlinux. */
+function meet(name: string, original: Btf, names: NameIndex): Met {
+  const ids = name === '' ? [] : names.all(name).filter(id => DISTILLED_KINDS.has(original.kind(id)));
+  return {
+    ids,
+    kinds: new Set(ids.flatMap(id => [`${original.kind(id)}`, `${original.kind(id)} ${original.sizeOrType(id)}`])),
+  };
 }
 
 /**

@@ -6,11 +6,13 @@ import { EM_ARM, STT_FUNC, STT_OBJECT } from '../elf/constants.js';
 import { type ObjectPlace, ObjectPointers } from '../elf/object-relocations.js';
 import { CodedError } from '../errors.js';
 import type { Seed } from './needs.js';
-import { ownTypes } from './own-names.js';
+import { OwnTypes } from './own-names.js';
 import type { KernelModule } from './read.js';
 
 const VALUE_PREFIX = 'bpf_struct_ops_';
 const MAX_NAME = 128;
+/** A module has one for each ops struct. More are each read with all of their stubs. */
+const MAX_VARIABLES = 16;
 
 /**
  * What registering the struct_ops of a module looks up by name (bpf_struct_ops_desc_init): the ops struct, its value struct,
@@ -22,7 +24,10 @@ export function structOpsSeeds(module: KernelModule, original: Btf, names: NameI
   const { btf } = module;
   if (btf === undefined) return [];
   const seeds: Seed[] = [];
-  for (const value of ownTypes(btf, KIND_STRUCT, name => name.startsWith(VALUE_PREFIX))) {
+  let tables: StubTables | undefined;
+  let functions: OwnTypes | undefined;
+  const done = new Set<number>();
+  for (const value of new OwnTypes(btf, KIND_STRUCT).startingWith(VALUE_PREFIX)) {
     const parts = members(btf, value);
     const struct = parts.at(-1)?.type ?? 0;
     const name = btf.name(value).slice(VALUE_PREFIX.length);
@@ -31,80 +36,98 @@ export function structOpsSeeds(module: KernelModule, original: Btf, names: NameI
     if (parts[0].name !== 'common' && parts[0].name !== 'refcnt') continue;
     const why = `struct_ops ${name}`;
     seeds.push({ id: struct, why }, { id: value, why });
-    for (const stub of stubNames(module, original, names, struct, name))
-      for (const id of ownTypes(btf, KIND_FUNC, name => name === stub))
-        seeds.push({ id, why: `stub ${stub} of ${name}` });
+    if (done.has(struct)) continue;
+    done.add(struct);
+    tables ??= new StubTables(module, original, names);
+    functions ??= new OwnTypes(btf, KIND_FUNC);
+    for (const stub of tables.stubNames(btf, struct, name))
+      for (const id of functions.takeNamed(stub)) seeds.push({ id, why: `stub ${stub} of ${name}` });
   }
   return seeds;
 }
 
-function failure(module: KernelModule, detail: string): CodedError {
-  return new CodedError('struct-ops', detail, { file: module.elf.source.name });
-}
+/** The variables of type struct bpf_struct_ops in a module, and the functions that their cfi stubs point to. */
+class StubTables {
+  readonly #module: KernelModule;
+  readonly #pointers: ObjectPointers;
+  /** Of struct bpf_struct_ops, in bytes; undefined before 6.8, which has no cfi_stubs. */
+  readonly #stubsOffset: number | undefined;
+  /** By the name that their member `name` points to. */
+  readonly #variables = new Map<string, ObjectPlace[]>();
+  /** Symbols of functions by section and offset. Bit 0 of an ARM function's address selects Thumb. */
+  readonly #functions = new Map<string, number[]>();
 
-/** Names of the functions that the cfi stubs of a struct_ops point to; none for a kernel without cfi_stubs (before 6.8). */
-function stubNames(module: KernelModule, original: Btf, names: NameIndex, struct: number, name: string): Set<string> {
-  const { elf, symbols } = module;
-  const btf = module.btf ?? original;
-  const opsType = names.first('bpf_struct_ops', KIND_STRUCT);
-  const nameMember = opsType === 0 ? undefined : memberAt(original, opsType, 'name');
-  if (nameMember === undefined) throw failure(module, 'struct bpf_struct_ops of vmlinux has no member name');
-  const stubsMember = memberAt(original, opsType, 'cfi_stubs');
-  const found = new Set<string>();
-  if (stubsMember === undefined) return found;
-  const pointers = new ObjectPointers(elf, symbols);
-  const variables = findVariables(module, pointers, original.sizeOrType(opsType), nameMember.byteOffset, name);
-  if (variables.length === 0) throw failure(module, `no variable found for ${name}`);
-  for (const variable of variables) {
-    const table = pointers.at(moved(variable, stubsMember.byteOffset));
-    if (table === undefined) throw failure(module, `${name} has no cfi_stubs`);
-    for (const member of members(btf, struct)) {
-      if (member.bitfieldSize !== 0 || functionPointer(btf, member.type) === 0) continue;
-      const stub = pointers.at(moved(table, member.bitOffset / 8));
-      // A null stub means that programs may not implement the member (bpf_struct_ops_supported).
-      if (stub === undefined) continue;
-      const functions = functionsAt(module, stub);
-      if (functions.length === 0) throw failure(module, `the stub of ${name}.${member.name} meets no symbol`);
-      for (const text of functions) found.add(text);
+  constructor(module: KernelModule, original: Btf, names: NameIndex) {
+    this.#module = module;
+    this.#pointers = new ObjectPointers(module.elf, module.symbols);
+    const opsType = names.first('bpf_struct_ops', KIND_STRUCT);
+    const nameMember = opsType === 0 ? undefined : memberAt(original, opsType, 'name');
+    if (nameMember === undefined) throw this.#failure('struct bpf_struct_ops of vmlinux has no member name');
+    this.#stubsOffset = memberAt(original, opsType, 'cfi_stubs')?.byteOffset;
+    if (this.#stubsOffset !== undefined) this.#readSymbols(original.sizeOrType(opsType), nameMember.byteOffset);
+  }
+
+  /** Names of the functions that the cfi stubs of an ops struct point to. */
+  stubNames(btf: Btf, struct: number, name: string): Set<string> {
+    const found = new Set<string>();
+    if (this.#stubsOffset === undefined) return found;
+    const variables = this.#variables.get(name) ?? [];
+    if (variables.length === 0) throw this.#failure(`no variable found for ${name}`);
+    if (variables.length > MAX_VARIABLES) throw this.#failure(`${variables.length} variables for ${name}`);
+    const pointers = members(btf, struct).filter(
+      ({ bitfieldSize, type }) => bitfieldSize === 0 && functionPointer(btf, type) !== 0,
+    );
+    const met = new Set<string>();
+    for (const variable of variables) {
+      const table = this.#pointers.at(moved(variable, this.#stubsOffset));
+      if (table === undefined) throw this.#failure(`${name} has no cfi_stubs`);
+      for (const member of pointers) {
+        const stub = this.#pointers.at(moved(table, member.bitOffset / 8));
+        // A null stub means that programs may not implement the member (bpf_struct_ops_supported).
+        if (stub === undefined) continue;
+        const key = this.#keyOf(stub.section.index, stub.offset);
+        if (met.has(key)) continue;
+        met.add(key);
+        const functions = this.#functions.get(key);
+        if (functions === undefined) throw this.#failure(`the stub of ${name}.${member.name} meets no symbol`);
+        for (const symbol of functions) found.add(this.#module.symbols.name(symbol));
+      }
+    }
+    return found;
+  }
+
+  #readSymbols(size: number, nameOffset: number): void {
+    const { elf, symbols } = this.#module;
+    for (let i = 1; i < symbols.count; i++) {
+      if (symbols.isReserved(i)) continue;
+      const type = symbols.type(i);
+      if (type === STT_FUNC) this.#add(this.#functions, this.#keyOf(symbols.section(i), Number(symbols.value(i))), i);
+      if (type !== STT_OBJECT || symbols.size(i) !== size) continue;
+      const section = elf.sections[symbols.section(i)];
+      if (section === undefined) continue;
+      const place = { section, offset: Number(symbols.value(i)) };
+      const at = this.#pointers.at(moved(place, nameOffset));
+      const name = at === undefined ? undefined : this.#pointers.text(at, MAX_NAME);
+      if (name !== undefined) this.#add(this.#variables, name, place);
     }
   }
-  return found;
+
+  #add<T>(to: Map<string, T[]>, key: string, item: T): void {
+    const others = to.get(key);
+    if (others === undefined) to.set(key, [item]);
+    else others.push(item);
+  }
+
+  #keyOf(section: number, offset: number): string {
+    const isArm = this.#module.elf.header.machine === EM_ARM;
+    return `${section} ${isArm ? Math.floor(offset / 2) * 2 : offset}`;
+  }
+
+  #failure(detail: string): CodedError {
+    return new CodedError('struct-ops', detail, { file: this.#module.elf.source.name });
+  }
 }
 
 function moved({ section, offset }: ObjectPlace, bytes: number): ObjectPlace {
   return { section, offset: offset + bytes };
-}
-
-function findVariables(
-  { elf, symbols }: KernelModule,
-  pointers: ObjectPointers,
-  size: number,
-  nameOffset: number,
-  name: string,
-): ObjectPlace[] {
-  const found: ObjectPlace[] = [];
-  for (let i = 1; i < symbols.count; i++) {
-    if (symbols.size(i) !== size || symbols.type(i) !== STT_OBJECT || symbols.isReserved(i)) continue;
-    const section = elf.sections[symbols.section(i)];
-    if (section === undefined) continue;
-    const place = { section, offset: Number(symbols.value(i)) };
-    const text = pointers.at(moved(place, nameOffset));
-    if (text !== undefined && pointers.text(text, MAX_NAME) === name) found.push(place);
-  }
-  return found;
-}
-
-/** Names of all functions at a place. Bit 0 of an ARM function's address selects Thumb. */
-function functionsAt({ elf, symbols }: KernelModule, { section, offset }: ObjectPlace): string[] {
-  const mask = elf.header.machine === EM_ARM ? ~1 : ~0;
-  const found: string[] = [];
-  for (let i = 1; i < symbols.count; i++)
-    if (
-      symbols.type(i) === STT_FUNC &&
-      symbols.section(i) === section.index &&
-      !symbols.isReserved(i) &&
-      (Number(symbols.value(i)) & mask) === (offset & mask)
-    )
-      found.push(symbols.name(i));
-  return found;
 }

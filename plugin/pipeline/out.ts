@@ -42,7 +42,8 @@ function isManifest(value: Manifest): boolean {
   );
 }
 
-function isModules({ mode, folder, files }: NonNullable<Manifest['modules']>): boolean {
+function isModules(modules: NonNullable<Manifest['modules']>): boolean {
+  const { mode, folder, files } = Object(modules) as typeof modules;
   return (
     MODULE_MODES.includes(mode) &&
     typeof folder === 'string' &&

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { CodedError } from '../errors.js';
 import { Signer } from '../host/sign-file.js';
 import type { KernelConfig } from '../modules/kconfig.js';
@@ -24,6 +24,9 @@ export interface Signing {
 
 /** What a hash is when neither the kernel's configuration nor a former signature tells. */
 export const DEFAULT_HASH = 'sha256';
+
+/** A .config has some 200 kB. */
+const MAX_BYTES = 16 << 20;
 
 /** Throws `usage`, `kconfig`, `tool-missing`, `file-unreadable`. */
 export async function prepareSigning(
@@ -55,6 +58,8 @@ function readConfig(
 ): KernelConfig | undefined {
   if (kconfig === undefined) return kernel === undefined ? undefined : readIkconfig(kernel.elf, kernel.symbols);
   let text: string;
+  const size = statSync(kconfig, { throwIfNoEntry: false })?.size ?? 0;
+  if (size > MAX_BYTES) throw new CodedError('kconfig', `${size} bytes`, { file: kconfig });
   try {
     text = readFileSync(kconfig, 'latin1');
   } catch (error) {

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { basename, relative, resolve } from 'node:path';
 import { Btf } from '../btf/btf.js';
 import { NameIndex } from '../btf/names.js';
@@ -43,6 +43,9 @@ export const FILES = {
 
 /** Everything that a run may make, replace or remove in its out folder. */
 const RESULTS = [...Object.values(FILES), MODULES_FOLDER];
+
+/** A roots file that names every type of a kernel has some 4 MB. */
+const MAX_ROOTS = 64 << 20;
 
 export interface SplitOptions extends SigningOptions {
   readonly file: string;
@@ -164,6 +167,8 @@ export async function runSplit(options: SplitOptions): Promise<Report> {
 
 function readRoots(rootsFile: string, input: BtfInput, names: NameIndex): Root[] {
   let text: string;
+  const size = statSync(rootsFile, { throwIfNoEntry: false })?.size ?? 0;
+  if (size > MAX_ROOTS) throw new CodedError('roots-file', `${size} bytes`, { file: rootsFile });
   try {
     text = readFileSync(rootsFile, 'latin1');
   } catch (error) {

@@ -61,7 +61,7 @@ export function readBtfIds(elf: ElfFile, symbols: Symbols, btf: Btf): BtfIds | u
   const { ids, labels } = readSymbols(elf, section, symbols);
   if (ids.length === 0 && section.size > 0) throw bad(elf, 'no symbol names its words', 0);
   const measured = symbols.sized ? ids : measureSets(elf, words, ids, labels);
-  const sets = measured.filter(isSet).map(symbol => readSet(elf, words, symbol));
+  const sets = readSets(elf, words, measured);
   const listed = ids.filter(symbol => !isSet(symbol));
 
   const roots: Root[] = [];
@@ -101,7 +101,7 @@ export function idOffsets(elf: ElfFile, symbols: Symbols): number[] {
   const { ids } = readSymbols(elf, section, symbols);
   if (ids.length === 0) throw bad(elf, 'no symbol names its words', 0);
   const offsets = new Set(ids.filter(symbol => !isSet(symbol)).map(symbol => symbol.offset));
-  for (const { first, end, stride } of ids.filter(isSet).map(symbol => readSet(elf, words, symbol)))
+  for (const { first, end, stride } of readSets(elf, words, ids))
     for (let offset = first; offset < end; offset += stride) offsets.add(offset);
   return [...offsets].sort((a, b) => a - b);
 }
@@ -145,12 +145,16 @@ function measureSets(
   ids: readonly IdSymbol[],
   labels: readonly Label[],
 ): IdSymbol[] {
-  const starts = [...labels, ...ids.filter(isSet)].map(({ offset }) => offset).sort((a, b) => a - b);
-  const listed = ids.filter(symbol => !isSet(symbol)).map(({ offset }) => offset);
+  const starts = [...labels, ...ids.filter(isSet)].sort((a, b) => a.offset - b.offset);
+  const listed = new Set(ids.filter(symbol => !isSet(symbol)).map(({ offset }) => offset));
+  const measured = new Set<number>();
   return ids.map(symbol => {
     if (!isSet(symbol)) return symbol;
     const { kind, offset, name } = symbol;
-    const limit = starts.find(start => start > offset) ?? words.length;
+    // Each word behind a set is looked at once.
+    if (measured.has(offset)) throw bad(elf, `set ${name} starts where another does`, offset);
+    measured.add(offset);
+    const limit = starts[countBelow(starts, offset + 1)]?.offset ?? words.length;
     const stride = strideOf(kind);
     const count = words.u32(offset);
     const end = offset + stride * (count + 1);
@@ -158,7 +162,7 @@ function measureSets(
     const counts = `set ${name} counts ${count}`;
     if (end > limit) throw bad(elf, `${counts}, up to the next symbol there is room for ${room}`, offset);
     for (let at = end; at < limit; at += 4)
-      if (words.u32(at) !== 0 || listed.includes(at)) throw bad(elf, `${counts}, an id follows behind it`, at);
+      if (words.u32(at) !== 0 || listed.has(at)) throw bad(elf, `${counts}, an id follows behind it`, at);
     return { ...symbol, size: end - offset };
   });
 }
@@ -208,6 +212,19 @@ function readSet(elf: ElfFile, words: EndianReader, symbol: IdSymbol): IdSet {
   if (words.u32(offset) !== count)
     throw bad(elf, `set ${name} counts ${words.u32(offset)}, its symbol has room for ${count}`, offset);
   return set;
+}
+
+/**
+ * All sets, in the order of their symbols. No two may share a word: resolve_btfids would sort it twice, and 60,000 sets over the
+ * same ids would each be read whole.
+ */
+function readSets(elf: ElfFile, words: EndianReader, ids: readonly IdSymbol[]): IdSet[] {
+  const sets = ids.filter(isSet).map(symbol => readSet(elf, words, symbol));
+  const ascending = sets.toSorted((a, b) => a.offset - b.offset);
+  const wrong = ascending.findIndex((set, i) => i > 0 && set.offset < ascending[i - 1].end);
+  if (wrong >= 0)
+    throw bad(elf, `set ${ascending[wrong].name} overlaps set ${ascending[wrong - 1].name}`, ascending[wrong].offset);
+  return sets;
 }
 
 interface Found {

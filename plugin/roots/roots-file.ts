@@ -10,9 +10,12 @@ import type { Root } from './root.js';
  */
 export function parseRootsFile(text: string, file: string, btf: Btf, names: NameIndex): Root[] {
   const roots: Root[] = [];
+  const met = new Set<string>();
   for (const [i, raw] of text.split('\n').entries()) {
     const line = raw.replace(/#.*/, '').trim();
-    if (line === '') continue;
+    // The same line again would name the same types again, of which there may be many.
+    if (line === '' || met.has(line)) continue;
+    met.add(line);
     const ids = idsOf(line, btf, names);
     const where = `line ${i + 1}: ${line.slice(0, 80)}`;
     if (ids === undefined) throw new CodedError('roots-file', where, { file });

@@ -193,6 +193,8 @@ function stubFunctions(
   const roots: Root[] = [];
   const warnings: string[] = [];
   const met = new Map<bigint, Set<string>>();
+  /** Name → whether the BTF knows it: its FUNCs are taken once, however many stubs have the name. */
+  const known = new Map<string, boolean>();
   for (let i = 1; i < symbols.count; i++) {
     if (symbols.type(i) !== STT_FUNC) continue;
     const address = codeAddress(elf, symbols.value(i));
@@ -202,12 +204,16 @@ function stubFunctions(
     const functions = [...(met.get(address) ?? [])];
     if (functions.length === 0)
       throw failure(elf, `the stub of ${member} at 0x${address.toString(16)} meets no symbol`, address);
-    const ids = functions.flatMap(name => names.all(name, KIND_FUNC));
-    if (ids.length === 0)
+    for (const name of functions) {
+      if (known.has(name)) continue;
+      const ids = names.all(name, KIND_FUNC);
+      known.set(name, ids.length > 0);
+      for (const id of ids) roots.push({ id, reason: 'stub', source: member });
+    }
+    if (!functions.some(name => known.get(name)))
       warnings.push(
         `the stub ${functions.slice(0, 8).join(' / ')} of ${member} has no FUNC in the BTF: this kernel cannot register ${member.split('.')[0]}`,
       );
-    for (const id of ids) roots.push({ id, reason: 'stub', source: member });
   }
   return { roots, warnings };
 }

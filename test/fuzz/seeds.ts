@@ -1,18 +1,24 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { minimize } from '../../plugin/bpf/minimize.js';
+import { Btf } from '../../plugin/btf/btf.js';
+import { MODULE_MODES } from '../../plugin/modules/needs.js';
 import { FILES, runSplit } from '../../plugin/pipeline/split.js';
 import { manySections, targets as objectTargets, sampleBytes } from '../elf/samples.js';
+import { TARGETS as BPF_TARGETS, PROGRAMS, programFile, bpfObject as readObject } from '../support/bpf.js';
 import { BtfBuilder } from '../support/build-btf.js';
 import { addEveryKind } from '../support/every-kind.js';
 import { fixture } from '../support/fixtures.js';
 import { kernelBtf } from '../support/kernel-btf.js';
 import { KERNELS } from '../support/kernels.js';
 import type { Seed } from './seed.js';
+import * as beside from './seeds/beside.js';
 import { bpfObject } from './seeds/bpf-object.js';
 import { cutBtf } from './seeds/cut.js';
 import { ARM, kernelImage, MACHINES } from './seeds/kernel.js';
 import { kernelTypes } from './seeds/kernel-btf.js';
+import { hasModules, kernelModule } from './seeds/module.js';
 
 /** Types of the larger and of the smaller cut of a fixture. */
 const CUTS = [300, 40] as const;
@@ -122,6 +128,67 @@ export const anyFile = once(() =>
     parts: [...parts, Buffer.from('struct:sock')],
   })),
 );
+
+export { LAYOUT_CRC } from './seeds/beside.js';
+export const strippedKernels = once(() => MACHINES.filter(({ name }) => name !== 's390x').map(beside.strippedKernel));
+export const configuredKernels = once(beside.configuredKernels);
+export const texts = once(beside.texts);
+
+/** BTF alone, and with its base in front. */
+export const anyBtf = once(() => [...bareBtf(), ...splitBtfs()]);
+
+const FORMS = [{}, { distilled: true }, { signed: true }] as const;
+
+/** A kernel's BTF, a module of it, and a mode. */
+export const modulesOnKernels = once(() =>
+  MACHINES.filter(hasModules).flatMap(machine => {
+    const { bytes } = kernelTypes(machine.order, machine.class === 64 ? 8 : 4);
+    return FORMS.flatMap(form =>
+      MODULE_MODES.map(mode => ({
+        name: [machine.name, mode, ...Object.keys(form)].join('-'),
+        parts: [bytes, kernelModule(machine, bytes, form), Buffer.from(mode)],
+      })),
+    );
+  }),
+);
+
+/** The same with roots of the kernel. */
+export const modulesToSplit = once(() =>
+  modulesOnKernels()
+    .filter(({ name }) => name.startsWith(ARM.name))
+    .map(({ name, parts }) => ({ name, parts: [...parts, Buffer.from('struct:list_head\nstruct:module\n')] })),
+);
+
+export const fixtureModules = once(() =>
+  modules().map(({ name, parts }, i) => ({
+    name,
+    parts: [...parts, Buffer.from(MODULE_MODES[i % MODULE_MODES.length])],
+  })),
+);
+
+/** Compiled BPF programs. */
+export const programFiles = once(() => [
+  ...bpfObjects(),
+  ...PROGRAMS.flatMap(program =>
+    BPF_TARGETS.map(target => ({
+      name: `${program}-${target}`,
+      parts: [readFileSync(programFile(program, target))],
+    })),
+  ),
+]);
+
+/** A BPF program and the BTF of a kernel, as much of it as the programs look at. */
+export const programs = once(() => {
+  const kernel = Btf.decode(kernelBtf('armv7-virt/vmlinux').bytes);
+  const small = minimize(
+    kernel,
+    PROGRAMS.filter(program => program !== 'absent').map(program => readObject(programFile(program))),
+  ).bytes;
+  return programFiles().flatMap(({ name, parts }) => [
+    { name: `${name} on a part of armv7-virt`, parts: [...parts, small] },
+    { name: `${name} on made types`, parts: [...parts, kernelTypes('little', 4).bytes] },
+  ]);
+});
 
 /** Names of the files of an out folder, after the original, in the order of the parts of {@link outFolder}. */
 export const OUT_FILES: readonly string[] = Object.values(FILES);

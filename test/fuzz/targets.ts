@@ -10,10 +10,10 @@ import { carrierArchitecture } from '../../plugin/carrier/architectures.js';
 import { buildCarrier } from '../../plugin/carrier/carrier.js';
 import { readKernelAbi } from '../../plugin/carrier/kernel-abi.js';
 import { readModinfo } from '../../plugin/carrier/modinfo.js';
-import type { Context } from '../../plugin/commands/context.js';
 import { dump } from '../../plugin/commands/dump.js';
 import { explain } from '../../plugin/commands/explain.js';
 import { inspect } from '../../plugin/commands/inspect.js';
+import { lint } from '../../plugin/commands/lint.js';
 import { readSectionList32 } from '../../plugin/elf/elfy.js';
 import { ElfFile } from '../../plugin/elf/file.js';
 import { SymbolTable } from '../../plugin/elf/symbols.js';
@@ -28,9 +28,12 @@ import { attribute, largestTypes, measureKinds } from '../../plugin/report/measu
 import { parseRootsFile } from '../../plugin/roots/roots-file.js';
 import { type Split, splitBtf } from '../../plugin/split/split.js';
 import { kernelBtf } from '../support/kernel-btf.js';
+import { quietContext } from './quiet.js';
 import { ARM, kernelImage } from './seeds/kernel.js';
 import * as seeds from './seeds.js';
 import { emptied, judge, type Target, withFile } from './target.js';
+import { explainProgram, lintAll, readConfiguration, readProgram, readText, verifyRehashed } from './targets-files.js';
+import { rebase, rebaseFixture, splitWithModules } from './targets-modules.js';
 
 /** Called once before the first case. */
 export const prepare = seeds.prepareOutFolder;
@@ -59,6 +62,21 @@ export const TARGETS: readonly Target[] = [
     run: ([bytes, roots], folder) => splitFile(bytes, roots, folder),
   },
   { name: 'verify', weight: 1, seeds: seeds.outFolder, run: verifyFolder, mayFail: ['verify'] },
+  { name: 'verify-hashes', weight: 2, seeds: seeds.outFolder, run: verifyRehashed, mayFail: ['verify'] },
+  { name: 'rebase', weight: 12, seeds: seeds.modulesOnKernels, run: rebase },
+  { name: 'rebase-fixture', weight: 1, seeds: seeds.fixtureModules, run: rebaseFixture },
+  { name: 'split-modules', weight: 2, seeds: seeds.modulesToSplit, run: splitWithModules },
+  { name: 'lint', weight: 8, seeds: seeds.anyBtf, run: lintAll },
+  {
+    name: 'system-map',
+    weight: 6,
+    seeds: seeds.strippedKernels,
+    run: ([bytes, map], folder) => splitInMemory(bytes, folder, map),
+  },
+  { name: 'texts', weight: 4, seeds: seeds.texts, run: readText },
+  { name: 'ikconfig', weight: 1, seeds: seeds.configuredKernels, run: readConfiguration },
+  { name: 'program', weight: 8, seeds: seeds.programs, run: readProgram },
+  { name: 'explain-prog', weight: 1, seeds: seeds.programFiles, run: explainProgram },
 ];
 
 function readWhole(bytes: Uint8Array): void {
@@ -147,14 +165,16 @@ function readObject(bytes: Uint8Array): void {
 }
 
 /** Everything of a split but the out folder. */
-function splitInMemory(bytes: Uint8Array, folder: string): Promise<void> {
+function splitInMemory(bytes: Uint8Array, folder: string, map?: Uint8Array): Promise<void> {
+  const systemMap = map && join(folder, 'System.map');
+  if (map && systemMap) writeFileSync(systemMap, map);
   return withFile(folder, 'vmlinux', bytes, file =>
     withInput(file, undefined, input => {
       const names = new NameIndex(input.btf);
-      const kernel = asKernel(input, names);
+      const kernel = asKernel(input, names, systemMap);
       const { elf, symbols, btf } = kernel;
       const { roots, ids } = kernelRoots(kernel);
-      const abi = readKernelAbi(elf, symbols, btf, names);
+      const abi = readKernelAbi(elf, symbols, btf, names, map ? { layoutCrc: seeds.LAYOUT_CRC } : {});
       const split = splitBtf(btf, names, roots, kernel.section.size);
       measure(btf, split);
       remapIds(elf.data(ids.section), ids.slots, split.newIds, elf.header.order);
@@ -168,19 +188,13 @@ function splitInMemory(bytes: Uint8Array, folder: string): Promise<void> {
 }
 
 async function look(bytes: Uint8Array, type: Uint8Array, folder: string): Promise<void> {
-  const context: Context = {
-    print: async text => void text,
-    printBytes: async text => void text,
-    onStage: () => {},
-    onInterrupt: () => {},
-    onFindings: () => {},
-  };
   const asked = Buffer.from(type).toString('utf8');
   await withFile(folder, 'file', bytes, async file => {
     const actions = [
-      () => inspect({ file, json: false }, context),
-      () => dump({ file, json: false }, context),
-      () => explain({ type: asked, file, prog: [], keep: [], out: join(folder, 'none'), json: false }, context),
+      () => inspect({ file, json: false }, quietContext),
+      () => dump({ file, json: false }, quietContext),
+      () => explain({ type: asked, file, prog: [], keep: [], out: join(folder, 'none'), json: false }, quietContext),
+      () => lint({ file, program: true, json: false, quiet: false }, quietContext),
     ];
     const outcomes = await Promise.allSettled(actions.map(action => action()));
     const failed = outcomes.flatMap(outcome => (outcome.status === 'rejected' ? [outcome.reason] : []));

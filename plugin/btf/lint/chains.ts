@@ -1,5 +1,6 @@
 import type { Btf } from '../btf.js';
 import { infoKind, KIND_TYPE_TAG } from '../kinds.js';
+import { MAX_NAME_BYTES } from '../names.js';
 import type { Collector } from './findings.js';
 import type { KernelRules } from './kernels.js';
 import type { RuleId } from './rules.js';
@@ -58,12 +59,10 @@ export function lintOrder(btf: Btf, found: Collector<RuleId>): void {
   }
 }
 
-/** strcmp of two strings of one section. */
+/** strcmp of two strings of one section, as far as names go: longer ones are no names (rule `name`), and may share their ends. */
 function compare(strings: Uint8Array, a: number, b: number): number {
   if (a === b) return 0;
-  while (strings[a] === strings[b] && strings[a] !== 0) {
-    a++;
-    b++;
-  }
-  return strings[a] - strings[b];
+  let i = 0;
+  while (strings[a + i] === strings[b + i] && strings[a + i] !== 0 && i < MAX_NAME_BYTES) i++;
+  return strings[a + i] - strings[b + i];
 }

@@ -100,15 +100,24 @@ export class TypeTable {
   }
 }
 
+const LONG_NAMES = ['long unsigned int', 'unsigned long', 'long int', 'long'].map(name =>
+  Uint8Array.from(`${name}\0`, character => character.charCodeAt(0)),
+);
+
 /** Pointer size in bytes as the BTF tells it: the size of `long`; 8 without one. */
 export function pointerBytesOf(btf: Btf): number {
   for (let side: Btf | undefined = btf; side !== undefined; side = side.base)
     for (const id of side.ofKind(KIND_INT)) {
-      const name = side.name(id);
-      if (name === 'long unsigned int' || name === 'unsigned long' || name === 'long int' || name === 'long') {
-        const size = side.sizeOrType(id);
-        if (size === 4 || size === 8) return size;
-      }
+      const size = side.sizeOrType(id);
+      if ((size === 4 || size === 8) && isLong(side, side.nameOffset(id))) return size;
     }
   return 8;
+}
+
+/** Compares bytes: a string is not made of each name, for names may share a long end. */
+function isLong(btf: Btf, offset: number): boolean {
+  let holder = btf;
+  while (offset < holder.stringBase && holder.base !== undefined) holder = holder.base;
+  const { strings, stringBase } = holder;
+  return LONG_NAMES.some(name => name.every((byte, i) => strings[offset - stringBase + i] === byte));
 }
