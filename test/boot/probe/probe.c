@@ -12,6 +12,8 @@
  *   probe: insmod PATH 0|-ERRNO        after each module that /modules.list names, one path a line, in its order
  *   probe: load PATH 0|-ERRNO [WORDS]  BPF_BTF_LOAD of each file that /load.list names; of a failure, the log's last line
  *   probe: try PATH 0|-ERRNO           insmod of each module that /try.list names, and rmmod of vmlinux_btf after a success
+ *   probe: program NAME …              of each line of /programs.list, after the modules: see programs.c
+ *   then /later-modules.list and /later-programs.list, in the same words
  *   probe: btf NAME SIZE SHA256        each file of /sys/kernel/btf; "probe: btf NAME -ERRNO" when it cannot be read
  *   probe: memavailable KIB
  *   probe: end
@@ -31,11 +33,12 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "probe.h"
 #include "sha256.h"
 
 static int kmsg = STDERR_FILENO;
 
-__attribute__((format(printf, 1, 2))) static void say(const char *format, ...)
+void say(const char *format, ...)
 {
 	char line[512] = "<5>probe: ";
 	size_t used = strlen(line);
@@ -79,8 +82,7 @@ static int try_prog_load(void)
 	return 0;
 }
 
-/* The last line of a verifier log that says something. */
-static const char *last_line(char *log)
+const char *last_line(char *log)
 {
 	char *end = log + strlen(log);
 
@@ -150,18 +152,18 @@ static void load_module(const char *path)
 	say("insmod %s %d", path, insmod(path));
 }
 
-/* For each path of a list, one a line; a list that is missing is empty. */
-static void each(const char *list, void (*use)(const char *path))
+/* For each line of a list; a list that is missing is empty. */
+static void each(const char *list, void (*use)(const char *line))
 {
 	FILE *file = fopen(list, "r");
-	char path[256];
+	char line[512];
 
 	if (file == NULL)
 		return;
-	while (fgets(path, sizeof(path), file) != NULL) {
-		path[strcspn(path, "\n")] = '\0';
-		if (path[0] != '\0')
-			use(path);
+	while (fgets(line, sizeof(line), file) != NULL) {
+		line[strcspn(line, "\n")] = '\0';
+		if (line[0] != '\0')
+			use(line);
 	}
 	fclose(file);
 }
@@ -241,6 +243,9 @@ int main(void)
 	each("/load.list", try_btf_load);
 	each("/try.list", try_module);
 	each("/modules.list", load_module);
+	each("/programs.list", try_program);
+	each("/later-modules.list", load_module);
+	each("/later-programs.list", try_program);
 	report_all_btf();
 	report_memory("memavailable", "MemAvailable:");
 	say("end");

@@ -6,22 +6,23 @@ import { cacheFolder } from '../../support/cache.js';
 import { repository } from '../../support/fixtures.js';
 
 const folder = join(repository, 'test', 'boot', 'probe');
+const SOURCES = ['probe.c', 'programs.c'];
 const FLAGS = ['-static', '-Os', '-s', '-Wall', '-Wextra', '-Werror'];
 
 /**
- * Path of the probe (`test/boot/probe/probe.c`), built for one architecture: the /init of every boot test. Kept in the cache
+ * Path of the probe (`test/boot/probe`), built for one architecture: the /init of every boot test. Kept in the cache
  * under the hash of its sources, flags and compiler version. `cross` is the compiler's prefix, such as `mips-linux-gnu-`.
  */
 export function compileProbe(cross: string): string {
   const compiler = `${cross}gcc`;
   const key = createHash('sha256').update(execFileSync(compiler, ['-v', '--version'], { stdio: 'pipe' }));
-  for (const name of ['probe.c', 'sha256.h']) key.update(readFileSync(join(folder, name)));
+  for (const name of [...SOURCES, 'probe.h', 'sha256.h']) key.update(readFileSync(join(folder, name)));
   key.update(FLAGS.join(' ')).update(compiler);
   const path = join(cacheFolder, 'probe', key.digest('hex').slice(0, 16), 'probe');
   if (!existsSync(path)) {
     mkdirSync(dirname(path), { recursive: true });
     const partial = `${path}.${randomUUID()}`;
-    execFileSync(compiler, [...FLAGS, '-o', partial, join(folder, 'probe.c')], { stdio: 'pipe' });
+    execFileSync(compiler, [...FLAGS, '-o', partial, ...SOURCES.map(name => join(folder, name))], { stdio: 'pipe' });
     renameSync(partial, path);
   }
   return path;
@@ -41,6 +42,18 @@ export interface Loaded {
   readonly says: string;
 }
 
+/** What the kernel made of a BPF program or struct_ops; `test/boot/probe/programs.c` says which of these it has. */
+export interface TriedProgram {
+  readonly load?: number;
+  /** The last line of the verifier's log, of a program that was refused. */
+  readonly says?: string;
+  readonly attach?: number;
+  readonly return?: number;
+  readonly connect?: number;
+  /** How often the kernel ran it. */
+  readonly runs?: number;
+}
+
 /** What the probe saw. Results are 0 or a negative errno. */
 export interface ProbeReport {
   readonly btf: ReadonlyMap<string, ShownBtf>;
@@ -50,6 +63,8 @@ export interface ProbeReport {
   readonly load: ReadonlyMap<string, Loaded>;
   /** insmod of each module of try.list, by path. */
   readonly tried: ReadonlyMap<string, number>;
+  /** Each program of the lists, by name. */
+  readonly programs: ReadonlyMap<string, TriedProgram>;
   /** Undefined when the kernel died before. */
   readonly progLoad: number | undefined;
   /** MemTotal, KiB. */
@@ -64,12 +79,15 @@ export function readProbe(log: string): ProbeReport {
   const insmod = new Map<string, number>();
   const load = new Map<string, Loaded>();
   const tried = new Map<string, number>();
+  const programs = new Map<string, TriedProgram>();
   const numbers = new Map<string, number>();
   for (const [, words] of log.matchAll(/\bprobe: (.*?)\r?$/gm)) {
     const [what, name = '', size, sha256] = words.split(' ');
     if (what === 'btf' && sha256 !== undefined) btf.set(name, { size: Number(size), sha256 });
     else if (what === 'load') load.set(name, { result: Number(size), says: words.split(' ').slice(3).join(' ') });
     else if (what === 'try') tried.set(name, Number(size));
+    else if (what === 'program')
+      programs.set(name, { ...programs.get(name), ...programLine(words.split(' ').slice(2)) });
     else if (what === 'insmod') insmod.set(name, Number(size));
     else if (name !== '') numbers.set(what, Number(name));
   }
@@ -78,8 +96,14 @@ export function readProbe(log: string): ProbeReport {
     insmod,
     load,
     tried,
+    programs,
     progLoad: numbers.get('prog_load'),
     memTotal: numbers.get('memtotal'),
     memAvailable: numbers.get('memavailable'),
   };
+}
+
+function programLine([what, value, ...words]: readonly string[]): TriedProgram {
+  const says = words.join(' ').trim();
+  return { [what]: Number(value), ...(says === '' ? {} : { says }) };
 }
