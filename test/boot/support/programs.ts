@@ -62,6 +62,11 @@ function program(name: string, shape: Shape, instructions: readonly Instruction[
   return { name, line, data: assemble(instructions) };
 }
 
+/** The same program under another name, for a second time in one boot. */
+export function renamed({ name, line, data }: ProbeProgram, suffix: string): ProbeProgram {
+  return { name: `${name}${suffix}`, line: line.replace(` ${name} `, ` ${name}${suffix} `), data };
+}
+
 /** The files of a list, `programs` or `later-programs`. */
 export function programFiles(list: string, programs: readonly ProbeProgram[]): InitramfsFile[] {
   const lines = programs.map(({ line }) => `${line}\n`).join('');
