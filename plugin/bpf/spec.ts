@@ -152,8 +152,7 @@ class MemberSearch {
     const target = this.#target;
     const id = target.skip(structId);
     if (!target.isComposite(id) || this.#inVain.has(id)) return undefined;
-    if (this.#spec.raw.length === MAX_STEPS && target.btf.vlen(id) > 0)
-      throw undecidable('types are nested too deep');
+    if (this.#spec.raw.length === MAX_STEPS && target.btf.vlen(id) > 0) throw undecidable('types are nested too deep');
     const { first, anonymous } = target.memberNames(id);
     const named = first.get(this.#name) ?? target.btf.vlen(id);
     for (const index of anonymous) {

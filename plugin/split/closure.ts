@@ -57,6 +57,8 @@ function spread(
   length: number,
 ): number {
   const { words, roles, starts } = btf;
+  /** 1 for a type whose ring was gone round: once is enough for all that are in it. */
+  const round = new Uint8Array(btf.count + 1);
   for (let head = 0; head < length; head++) {
     const id = queue[head];
     const root = nearest[id];
@@ -68,7 +70,9 @@ function spread(
       parent[other] = id;
       queue[length++] = other;
     }
+    if (round[id] === 1) continue;
     for (let other = companion[id]; other !== 0 && other !== id; other = companion[other]) {
+      round[other] = 1;
       if (nearest[other] !== 0) continue;
       nearest[other] = root;
       parent[other] = id;

@@ -59,7 +59,7 @@ export class Companions {
   constructor(btf: Btf, names: NameIndex) {
     this.next = new Uint32Array(btf.count + 1);
     this.#toRepresentative = new Uint32Array(btf.count + 1);
-    this.tags = btf.ofKind(KIND_DECL_TAG);
+    this.tags = tagsBehindTargets(btf);
     for (const kind of CORE_KINDS) this.#joinNames(btf, names, btf.ofKind(kind), CORE_CLASS[kind]);
     this.#joinFlavours(btf, names);
     for (const datasec of btf.ofKind(KIND_DATASEC))
@@ -161,6 +161,30 @@ export class Companions {
     }
     return id;
   }
+}
+
+/** DECL_TAGs in order of their ids, but for those on a tag, which no compiler makes: they follow that one, cycles last. */
+function tagsBehindTargets(btf: Btf): Uint32Array {
+  const tags = btf.ofKind(KIND_DECL_TAG);
+  const onTag = new Map<number, number[]>();
+  const order: number[] = [];
+  for (const tag of tags) {
+    const target = btf.sizeOrType(tag);
+    if (target === 0 || btf.kind(target) !== KIND_DECL_TAG) {
+      order.push(tag);
+      continue;
+    }
+    const others = onTag.get(target);
+    if (others === undefined) onTag.set(target, [tag]);
+    else others.push(tag);
+  }
+  if (onTag.size === 0) return tags;
+  for (let at = 0; at < order.length; at++) {
+    for (const tag of onTag.get(order[at]) ?? []) order.push(tag);
+    onTag.delete(order[at]);
+  }
+  for (const others of onTag.values()) for (const tag of others) order.push(tag);
+  return Uint32Array.from(order);
 }
 
 function hasNullable(btf: Btf, proto: number): boolean {

@@ -129,6 +129,8 @@ function needs(btf: Btf, companions: Companions, roots: readonly Root[]): Uint8A
   const { words, roles, starts, strings } = btf;
   const need = new Uint8Array(btf.count + 1);
   const queue = new Uint32Array(2 * btf.count);
+  /** 1 for a type whose ring was gone round. */
+  const round = new Uint8Array(btf.count + 1);
   let length = 0;
   const want = (id: number, much: number): void => {
     if (id === 0 || need[id] >= much) return;
@@ -149,8 +151,11 @@ function needs(btf: Btf, companions: Companions, roots: readonly Root[]): Uint8A
     }
     const much = kind === KIND_PTR ? NAME_ONLY : WHOLE;
     for (let i = start + 2; i < starts[id]; i++) if (roles[i] === ROLE_TYPE) want(words[i], much);
-    for (let other = companions.next[id]; other !== 0 && other !== id; other = companions.next[other])
+    if (round[id] === 1) continue;
+    for (let other = companions.next[id]; other !== 0 && other !== id; other = companions.next[other]) {
+      round[other] = 1;
       want(other, WHOLE);
+    }
   }
   for (const tag of companions.tags) if (need[words[starts[tag - 1] + 2]] === WHOLE) need[tag] = WHOLE;
   return need;

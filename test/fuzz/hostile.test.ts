@@ -9,6 +9,7 @@ import { CodedError } from '../../plugin/errors.js';
 import { repository } from '../support/fixtures.js';
 import { scratchFolder } from '../support/scratch.js';
 import { HOSTILE } from './hostile.js';
+import { HOSTILE_MORE } from './hostile-more.js';
 import { LIMITS } from './protocol.js';
 import type { FilesRun } from './run-files.js';
 import { ARM, kernelImage } from './seeds/kernel.js';
@@ -16,7 +17,7 @@ import { ARM, kernelImage } from './seeds/kernel.js';
 const folder = scratchFolder(test, 'hostile');
 const program = join(repository, 'build', 'test', 'fuzz', 'run-files.js');
 
-for (const [nth, { name, target, parts, comesTo }] of HOSTILE.entries())
+for (const [nth, { name, target, parts, comesTo }] of [...HOSTILE, ...HOSTILE_MORE].entries())
   test.serial(`within a second and 300 MiB: ${name}`, async t => {
     t.timeout(120_000, 'on a busy machine');
     const files = parts().map((bytes, part) => {

@@ -20,18 +20,18 @@ export interface Hostile {
   readonly comesTo: string;
 }
 
-const MANY = 60_000;
+export const MANY = 60_000;
 const LONG = '__bpf_trace_'.repeat(80_000);
 /** All types, by the first and what it leads to. */
-const FIRST = Buffer.from('1\n');
+export const FIRST = Buffer.from('1\n');
 
 /** Where the last set of the kernel's `.BTF_ids` stands. */
 const SET_AT = IDS + 44n;
 
-const upTo = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
+export const upTo = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
 
 /** BTF whose names are tails of one name of a megabyte. */
-function sharedNames(add: (b: BtfBuilder, name: (nth: number) => number) => void): Uint8Array {
+export function sharedNames(add: (b: BtfBuilder, name: (nth: number) => number) => void): Uint8Array {
   const b = new BtfBuilder();
   b.int('int', 4);
   const start = b.ownString(LONG);
@@ -87,7 +87,7 @@ function longChain(length: number): Uint8Array {
 function sharedSymbolName(count: number): Uint8Array {
   const symbol = { section: '.BTF_ids', value: 0n, size: 0, type: STT_OBJECT, bind: STB_LOCAL };
   const more = upTo(count).map(() => ({ ...symbol, name: '' }));
-  const bytes = kernelImage(ARM, undefined, [...more, { ...symbol, name: LONG }]);
+  const bytes = kernelImage(ARM, undefined, { symbols: [...more, { ...symbol, name: LONG }] });
   const { offset, size } = ElfFile.open(new MemorySource(bytes, 'kernel')).section('.symtab');
   const view = new DataView(bytes.buffer, bytes.byteOffset + offset, size);
   const strings = ElfFile.open(new MemorySource(bytes, 'kernel')).section('.strtab');
@@ -111,7 +111,7 @@ function withSymbols(
     { ...symbol, name: `${name}${nth}` },
     ...(besides === undefined ? [] : [{ ...first, name: `${besides}${nth}` }]),
   ]);
-  return kernelImage(ARM, undefined, more);
+  return kernelImage(ARM, undefined, { symbols: more });
 }
 
 function emptyModinfo(bytes: number): Uint8Array {

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { minimize } from '../../plugin/bpf/minimize.js';
@@ -130,7 +130,9 @@ export const anyFile = once(() =>
 );
 
 export { LAYOUT_CRC } from './seeds/beside.js';
-export const strippedKernels = once(() => MACHINES.filter(({ name }) => name !== 's390x').map(beside.strippedKernel));
+export const strippedKernels = once(() =>
+  MACHINES.filter(({ name }) => name !== 's390x').map(machine => beside.strippedKernel(machine)),
+);
 export const configuredKernels = once(beside.configuredKernels);
 export const texts = once(beside.texts);
 
@@ -193,24 +195,37 @@ export const programs = once(() => {
 /** Names of the files of an out folder, after the original, in the order of the parts of {@link outFolder}. */
 export const OUT_FILES: readonly string[] = Object.values(FILES);
 
-let out: Seed | undefined;
+/** Where a module stands before and after, from the out folder: the last two parts of the second of {@link outFolders}. */
+export const OUT_MODULE: readonly string[] = ['../before/demo.ko', 'modules/demo.ko'];
 
-/** A vmlinux and everything that its split makes. Made before the first case, for splitting takes turns of the event loop. */
+let outs: readonly Seed[] = [];
+
+/** A vmlinux and everything that its split makes, without modules and with one. Made before the first case, for splitting takes turns of the event loop. */
 export async function prepareOutFolder(): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'vmlinux-btf-fuzz-seed-'));
   try {
     const file = join(folder, 'original');
+    const out = join(folder, 'out');
+    const modules = join(folder, 'before');
     const original = kernelImage(ARM);
     writeFileSync(file, original);
-    await runSplit({ file, out: join(folder, 'out'), compressors: [] });
-    const files = OUT_FILES.map(name => readFileSync(join(folder, 'out', name)));
-    out = { name: 'arm', parts: [original, ...files] };
+    mkdirSync(modules);
+    writeFileSync(join(modules, 'demo.ko'), kernelModule(ARM, kernelTypes('little', 4).bytes));
+    const read = (names: readonly string[]): Uint8Array[] => names.map(name => readFileSync(join(out, name)));
+    await runSplit({ file, out, compressors: [] });
+    const plain = { name: 'arm', parts: [original, ...read(OUT_FILES)] };
+    await runSplit({ file, out, compressors: [], modules });
+    outs = [plain, { name: 'arm with a module', parts: [original, ...read([...OUT_FILES, ...OUT_MODULE])] }];
   } finally {
     rmSync(folder, { recursive: true });
   }
 }
 
+export function outFolders(): readonly Seed[] {
+  if (outs.length === 0) throw new Error('prepareOutFolder was not called');
+  return outs;
+}
+
 export function outFolder(): readonly Seed[] {
-  if (out === undefined) throw new Error('prepareOutFolder was not called');
-  return [out];
+  return outFolders().slice(0, 1);
 }

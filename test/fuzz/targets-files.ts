@@ -1,4 +1,4 @@
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { minimize } from '../../plugin/bpf/minimize.js';
 import { needsOf } from '../../plugin/bpf/needs.js';
@@ -116,33 +116,49 @@ export async function explainProgram([object]: readonly Uint8Array[], folder: st
   });
 }
 
-/** What verify proves no byte of: only the hash and, of the carrier, its `.BTF` and modinfo. */
-const UNPROVED: readonly string[] = [SPLIT_JSON, FILES.report, FILES.markdown, FILES.carrier];
+/**
+ * What verify proves no byte of: only the hash and, of the carrier, its `.BTF` and modinfo. What a module had in unused strings
+ * before is not kept.
+ */
+const UNPROVED: readonly string[] = [SPLIT_JSON, FILES.report, FILES.markdown, FILES.carrier, seeds.OUT_MODULE[0]];
 
 /** An out folder whose split.json has the hashes of what was mutated, so that what is behind the hashes is reached. */
 export async function verifyRehashed(parts: readonly Uint8Array[], folder: string): Promise<void> {
   const out = join(folder, 'out');
   emptied(out);
-  const names = ['original', ...seeds.OUT_FILES];
-  for (const [i, name] of names.entries()) writeFileSync(i === 0 ? join(folder, name) : join(out, name), parts[i]);
+  const [plain, withModule] = seeds.outFolders();
+  const seed = parts.length === plain.parts.length ? plain : withModule;
+  const names = ['../original', ...seeds.OUT_FILES, ...(seed === plain ? [] : seeds.OUT_MODULE)];
+  for (const name of ['../before', 'modules']) if (seed !== plain) mkdirSync(join(out, name));
+  for (const [i, name] of names.entries()) writeFileSync(join(out, name), parts[i]);
   rehash(join(out, SPLIT_JSON), names, parts);
   const linted = await Promise.allSettled([lintFile({ file: out })]);
   await verifyOut(out);
   if (linted[0].status === 'rejected') throw linted[0].reason;
-  const [seed] = seeds.outFolder();
   const damaged = names.filter((name, i) => Buffer.compare(parts[i], seed.parts[i]) !== 0 && !UNPROVED.includes(name));
   if (damaged.length > 0) throw new Error(`${damaged.join(', ')} changed, and verify says nothing`);
+}
+
+interface Entry {
+  name?: unknown;
+  sha256?: unknown;
+  bytes?: unknown;
 }
 
 function rehash(file: string, names: readonly string[], parts: readonly Uint8Array[]): void {
   let manifest: {
     input?: { sha256?: unknown; bytes?: unknown };
-    files?: { name?: unknown; sha256?: unknown; bytes?: unknown }[];
+    files?: Entry[];
+    modules?: { files?: Entry[] };
   };
   try {
     manifest = JSON.parse(Buffer.from(parts[names.indexOf(SPLIT_JSON)]).toString('utf8'));
-    for (const entry of manifest.files ?? []) {
-      const part = parts[names.indexOf(String(entry.name))];
+    const told = [
+      ...(manifest.files ?? []).map(entry => [entry, String(entry.name)] as const),
+      ...(manifest.modules?.files ?? []).map(entry => [entry, `modules/${entry.name}`] as const),
+    ];
+    for (const [entry, name] of told) {
+      const part = parts[names.indexOf(name)];
       if (part !== undefined) Object.assign(entry, { sha256: sha256(part), bytes: part.length });
     }
     Object.assign(manifest.input ?? {}, { sha256: sha256(parts[0]), bytes: parts[0].length });

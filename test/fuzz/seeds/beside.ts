@@ -5,14 +5,14 @@ import { ElfFile } from '../../../plugin/elf/file.js';
 import { SymbolTable } from '../../../plugin/elf/symbols.js';
 import type { Seed } from '../seed.js';
 import { writeImage } from './image.js';
-import { ARM, kernelImage, type Machine } from './kernel.js';
+import { ARM, kernelImage, type Machine, type More } from './kernel.js';
 
 /** CRC of module_layout, which a System.map does not tell. */
 export const LAYOUT_CRC = 0x1234_5678;
 
 /** A vmlinux whose symbol table is no longer told from other sections, and its System.map. */
-export function strippedKernel(machine: Machine): Seed {
-  const image = kernelImage(machine);
+export function strippedKernel(machine: Machine, more: More = {}): Seed {
+  const image = kernelImage(machine, undefined, more);
   const file = ElfFile.open(new MemorySource(image, 'vmlinux'));
   const symbols = SymbolTable.read(file);
   const btf = file.section('.BTF');

@@ -67,11 +67,19 @@ const VERMAGIC_AT = 64;
 const STUBS_AT = 64;
 const CRC_AT = 32;
 
+/** What a kernel has besides. */
+export interface More {
+  readonly symbols?: readonly ObjectSymbol[];
+  /** In front of all others. */
+  readonly sections?: readonly ImageSection[];
+  /** Behind the words of `.BTF_ids`. */
+  readonly ids?: Uint8Array;
+}
+
 /**
- * A vmlinux of a few KB in which a split finds all that it looks for. `types`: other BTF in place of its own; `more`: symbols
- * that it has besides.
+ * A vmlinux of a few KB in which a split finds all that it looks for. `types`: other BTF in place of its own.
  */
-export function kernelImage(machine: Machine, types?: Uint8Array, more: readonly ObjectSymbol[] = []): Uint8Array {
+export function kernelImage(machine: Machine, types?: Uint8Array, more: More = {}): Uint8Array {
   const word = machine.class === 64 ? 8 : 4;
   const own = kernelTypes(machine.order, word);
   const ids = btfIds(own, machine);
@@ -89,15 +97,16 @@ export function kernelImage(machine: Machine, types?: Uint8Array, more: readonly
     ...machine,
     type: elf.ET_EXEC,
     sections: [
+      ...(more.sections ?? []),
       section('.text', TEXT, new Uint8Array(256).fill(0x90), SHF_EXECINSTR),
       section('.rodata', RODATA, rodata()),
       section('.data', DATA, data(machine, word), SHF_WRITE),
       ...relocations(machine),
       section('.BTF', BTF, types ?? own.bytes),
-      section('.BTF_ids', IDS, ids.bytes),
+      section('.BTF_ids', IDS, Buffer.concat([ids.bytes, more.ids ?? new Uint8Array(0)])),
       { name: '.bss', type: elf.SHT_NOBITS, flags: SHF_ALLOC | SHF_WRITE, align: 64, data: 4096, addr: at(0x8_0000n) },
     ],
-    symbols: [...symbols(machine, word, ids.symbols), ...more],
+    symbols: [...symbols(machine, word, ids.symbols), ...(more.symbols ?? [])],
   });
 }
 

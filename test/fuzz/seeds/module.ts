@@ -19,8 +19,14 @@ export interface ModuleTypes {
 const OPS = 'demo_ops';
 const MEMBERS = 3;
 
+/** How many kfuncs it has besides, and how many more stubs its struct_ops has, each with more symbols of functions. */
+export interface Extra {
+  readonly kfuncs?: number;
+  readonly stubs?: number;
+}
+
 /** BTF of a module on a kernel's: two kfuncs, an iterator, a struct_ops, a tracepoint, a tag, types that nobody needs. */
-export function moduleTypes(kernel: Uint8Array, word: 4 | 8): ModuleTypes {
+export function moduleTypes(kernel: Uint8Array, word: 4 | 8, { kfuncs: more = 0, stubs = 0 }: Extra = {}): ModuleTypes {
   const base = Btf.decode(kernel);
   const of = (name: string): number => {
     for (let id = 1; id < base.endId; id++) if (base.name(id) === name) return id;
@@ -37,17 +43,24 @@ export function moduleTypes(kernel: Uint8Array, word: 4 | 8): ModuleTypes {
     { name: 'task', type: b.ptr(of('task_struct')) },
   ]);
   const callback = b.ptr(proto);
-  const ops = b.struct(OPS, word * MEMBERS, [
+  const ops = b.struct(OPS, word * (MEMBERS + stubs), [
     { name: 'first', type: callback, bits: 0 },
     { name: 'flags', type: int, bits: word * 8 },
     { name: 'second', type: callback, bits: word * 16 },
+    ...Array.from({ length: stubs }, (_, i) => ({
+      name: `m${i}`,
+      type: callback,
+      bits: word * 8 * (MEMBERS + i),
+    })),
   ]);
   b.struct(`bpf_struct_ops_${OPS}`, 64, [
     { name: 'common', type: of('bpf_struct_ops_common_value'), bits: 0 },
     { name: 'data', type: ops, bits: 256 },
   ]);
-  const kfuncs = ['demo_acquire', 'demo_release'].map(name => ({ name, id: b.func(name, proto) }));
-  for (const { id } of kfuncs) b.declTag('bpf_kfunc', id);
+  const kfuncs = ['demo_acquire', 'demo_release', ...Array.from({ length: more }, (_, i) => `demo_k${i}`)].map(
+    name => ({ name, id: b.func(name, proto) }),
+  );
+  for (const { id } of kfuncs.slice(0, 2)) b.declTag('bpf_kfunc', id);
   b.func('demo_acquire_impl', b.funcProto(0, [{ name: 'aux', type: b.ptr(0) }]));
   for (const name of ['demo_first', 'demo_second', 'bpf_iter_demo', '__bpf_trace_demo']) b.func(name, proto);
   b.typedef('btf_trace_demo', b.ptr(proto));
@@ -76,10 +89,11 @@ const TEXT = 'bytes where a PKCS#7 message would stand';
 export function kernelModule(
   machine: Machine,
   kernel: Uint8Array,
-  { distilled = false, signed = false } = {},
+  { distilled = false, signed = false }: { readonly distilled?: boolean; readonly signed?: boolean } = {},
+  extra: Extra = {},
 ): Uint8Array {
   const word = machine.class === 64 ? 8 : 4;
-  const types = moduleTypes(kernel, word);
+  const types = moduleTypes(kernel, word, extra);
   const original = Btf.decode(kernel);
   const parts = distilled ? distill(original, Btf.decode(types.bytes, original)) : undefined;
   const ids = idsOf(types, machine, id => parts?.newId(id) ?? id);
@@ -92,19 +106,24 @@ export function kernelModule(
     align: 4,
     data,
   });
-  const symbols = symbolsOf(word, ids.symbols);
+  const { stubs = 0 } = extra;
+  const symbols = symbolsOf(word, ids.symbols, stubs);
   const names = symbols.map(({ name }) => name);
   const sections = [
     section('.text', new Uint8Array(64).fill(0x90), SHF_ALLOC | SHF_EXECINSTR),
-    section('.data', new Uint8Array(word * 16), SHF_ALLOC | SHF_WRITE),
+    section('.data', new Uint8Array(word * (16 + stubs)), SHF_ALLOC | SHF_WRITE),
     section('.rodata', Buffer.from(`${OPS}\0`), SHF_ALLOC),
-    section('.modinfo', Buffer.from('license=GPL\0vermagic=6.12.117 SMP mod_unload \0name=demo\0'), SHF_ALLOC),
+    section(
+      '.modinfo',
+      Buffer.from('license=GPL\0vermagic=6.12.117 SMP mod_unload modversions test \0name=demo\0'),
+      SHF_ALLOC,
+    ),
     section('.BTF', parts?.btf ?? types.bytes),
     ...(parts === undefined ? [] : [section('.BTF.base', parts.base)]),
     section('.BTF_ids', ids.bytes, SHF_ALLOC),
   ];
   const relocations: ImageSection = {
-    ...section(addends ? '.rela.data' : '.rel.data', relocationsOf(machine, word, names)),
+    ...section(addends ? '.rela.data' : '.rel.data', relocationsOf(machine, word, names, stubs)),
     type: addends ? elf.SHT_RELA : elf.SHT_REL,
     entsize: (addends ? 3 : 2) * word,
     // Behind all sections and this one.
@@ -120,13 +139,14 @@ export function kernelModule(
 const TABLE_AT = 8;
 
 /** The name of the struct_ops, its table of stubs, and the two stubs in that. */
-function relocationsOf({ order, machine }: Machine, word: number, names: readonly string[]): Uint8Array {
+function relocationsOf({ order, machine }: Machine, word: number, names: readonly string[], stubs: number): Uint8Array {
   const { type, addends } = POINTERS[machine];
   const entries = [
     [OPS_WORDS.name, 'ops_name'],
     [OPS_WORDS.stubs, 'ops_table'],
     [TABLE_AT, 'demo_first'],
     [TABLE_AT + 2, 'demo_second'],
+    ...Array.from({ length: stubs }, (_, i) => [TABLE_AT + MEMBERS + i, 'demo_second'] as const),
   ] as const;
   const writer = new ByteWriter(order);
   for (const [at, name] of entries) {
@@ -163,7 +183,7 @@ function idsOf({ kfuncs, listed }: ModuleTypes, { order }: Machine, newId: (id: 
 }
 
 /** All local, so that the nth of them has the index n + 1. */
-function symbolsOf(word: number, ids: readonly Named[]): ObjectSymbol[] {
+function symbolsOf(word: number, ids: readonly Named[], stubs: number): ObjectSymbol[] {
   const { STT_FUNC, STT_OBJECT, STB_LOCAL } = elf;
   const object = (name: string, section: string, value: number, size: number): ObjectSymbol => ({
     name,
@@ -183,6 +203,7 @@ function symbolsOf(word: number, ids: readonly Named[]): ObjectSymbol[] {
     object('demo_struct_ops', '.data', 0, OPS_WORDS.size * word),
     code('demo_first', 0),
     code('demo_second', 16),
+    ...Array.from({ length: stubs }, (_, i) => code(`demo_f${i}`, 32)),
     ...ids.map(symbol => ({ ...symbol, type: STT_OBJECT, bind: STB_LOCAL })),
   ];
 }
