@@ -59,8 +59,10 @@ for line in "${kernels[@]}"; do
     "${cross}objcopy" "${options[@]}" "$cache/kernels/$name/$file" "$staging/$name/$target"
     if [ "$extent $target" = "trimmed vmlinux" ]; then
       arguments+=(--trim)
-      # Half of all symbols: the mapping symbols of ARM and RISC-V, and the names of exported symbols.
-      "${cross}objcopy" --wildcard --strip-symbol='$[adtx]*' --strip-symbol='__kstrtab*' "$staging/$name/$target"
+      for unread in '$[adtx]*' '.L*' '__efistub_*' '__pi_*' '__ksymtab*' '__kstrtab*' '!__crc_module_layout' '__crc_*'; do
+        options+=(--strip-symbol="$unread")
+      done
+      "${cross}objcopy" --wildcard "${options[@]}" "$staging/$name/$target"
     fi
     arguments+=("$name/$target" "$staging/$name/$target")
   done

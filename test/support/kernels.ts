@@ -23,6 +23,12 @@ export const SAMPLE_KERNELS = {
   'armv7-virt': { ...ARM, lean: false },
   'armv7-virt-7.2': { ...ARM, lean: true },
   'mips32-malta-be': { machine: 8, tools: 'mips-linux-gnu', loaderSections: [], lean: false },
+  'riscv64-virt': {
+    machine: 243,
+    tools: 'riscv64-linux-gnu',
+    loaderSections: ['.plt', '.got', '.got.plt'],
+    lean: true,
+  },
 } as const satisfies Readonly<Record<string, SampleKernel>>;
 
 export type KernelName = keyof typeof SAMPLE_KERNELS;
