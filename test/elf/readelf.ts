@@ -14,6 +14,9 @@ export interface ReadelfHeader {
   readonly flags: number;
 }
 
+/** objcopy leaves the .dynsym of RISC-V's vmlinux.relocs with section symbols behind its sh_info. */
+const FIXTURE_WARNING = /^readelf: Warning: local symbol \d+ found at index >= \.dynsym's sh_info value of \d+\n/gm;
+
 /** Runs readelf with `-W`; throws when it fails or writes one warning. */
 export function readelf(flags: string, path: string): string {
   const run = spawnSync('readelf', [flags, '-W', path], {
@@ -21,7 +24,8 @@ export function readelf(flags: string, path: string): string {
     env: { ...process.env, LC_ALL: 'C' },
     maxBuffer: 512 * 1024 * 1024,
   });
-  if (run.status !== 0 || run.stderr !== '') throw new Error(`readelf ${flags} ${path}: ${run.stderr}`);
+  const complaints = run.stderr.replace(FIXTURE_WARNING, '');
+  if (run.status !== 0 || complaints !== '') throw new Error(`readelf ${flags} ${path}: ${complaints}`);
   return run.stdout;
 }
 

@@ -115,7 +115,7 @@ for (const kernel of KERNELS) {
         last = word(after, at);
       }
     }
-    t.true(checked.ids > 400 && checked.sets > 20, JSON.stringify(checked));
+    t.true(checked.ids > 300 && checked.sets >= 20, JSON.stringify(checked));
   });
 }
 
