@@ -1,5 +1,5 @@
 import { Btf } from '../../plugin/btf/btf.js';
-import { KIND_FUNC_PROTO, KIND_INT } from '../../plugin/btf/kinds.js';
+import { KIND_FUNC, KIND_FUNC_PROTO, KIND_INT } from '../../plugin/btf/kinds.js';
 import { MemorySource } from '../../plugin/bytes/source.js';
 import { ByteWriter } from '../../plugin/bytes/writer.js';
 import * as elf from '../../plugin/elf/constants.js';
@@ -107,7 +107,8 @@ const OWN_MODULE_BTF = (): Uint8Array => {
 function longNames(): Uint8Array {
   const own = new BtfBuilder({ onto: Btf.decode(OWN) });
   const start = own.ownString('__bpf_trace_'.repeat(80_000));
-  for (const nth of upTo(MANY)) own.record(KIND_INT, start + 12 * nth, {}, 4, 32);
+  const proto = own.funcProto(0, []);
+  for (const nth of upTo(MANY)) own.record(KIND_FUNC, start + 12 * nth, {}, proto);
   return bareModule([section('.BTF', own.build())]);
 }
 
