@@ -37,11 +37,6 @@ const NOT_VISITED = 0;
 const VISITED = 1;
 const RESOLVED = 2;
 
-/** Whether the parameters of a FUNC_PROTO have names. */
-const UNKNOWN = 0;
-const NAMED = 1;
-const UNNAMED = 2;
-
 /** Instead of a type id: another type is on the stack now, or nothing can be made of this one. */
 const DESCENDED = -1;
 const FAILED = -2;
@@ -75,8 +70,6 @@ class Resolver {
   readonly #next = new Uint32Array(MAX_DEPTH);
   #top = 0;
   #mode = ANY;
-  /** By FUNC_PROTO: whether a FUNC has looked at its parameters, and what it found. Many FUNCs may share one of many. */
-  readonly #protos: Uint8Array;
   /** Bytes of the ARRAY that was resolved just now. */
   #arrayBytes = 0;
 
@@ -87,7 +80,6 @@ class Resolver {
     this.#found = found;
     this.#states = new Uint8Array(btf.endId);
     this.#failed = new Uint8Array(btf.endId);
-    this.#protos = new Uint8Array(btf.endId);
     this.#sizes = new Sizes(this.#types, pointerBytes);
   }
 
@@ -286,17 +278,10 @@ class Resolver {
   }
 
   #stepFunc(id: number): number {
-    const { kinds, info, third, at } = this.#types;
+    const { kinds, third } = this.#types;
     const proto = third[id];
     if (kinds[proto] !== KIND_FUNC_PROTO) return this.#fail('func-proto', id, proto);
-    if (this.#protos[proto] === UNKNOWN) {
-      const words = this.#types.words(proto);
-      const first = at[proto] + HEAD_WORDS;
-      this.#protos[proto] = NAMED;
-      for (let word = first; word < first + infoVlen(info[proto]) * 2; word += 2)
-        if (words[word] === 0 && words[word + 1] !== 0) this.#protos[proto] = UNNAMED;
-    }
-    return this.#protos[proto] === NAMED ? proto : this.#fail('func-proto', id, proto);
+    return this.#types.hasNamedParameters(proto) ? proto : this.#fail('func-proto', id, proto);
   }
 
   /** btf_func_proto_check. */

@@ -1,6 +1,8 @@
 import type { Btf } from '../btf.js';
 import {
+  HEAD_WORDS,
   infoKind,
+  infoVlen,
   KIND_ARRAY,
   KIND_CONST,
   KIND_DATASEC,
@@ -61,6 +63,8 @@ export class TypeTable {
   readonly third: Uint32Array;
   /** Index of the record's first word in {@link words} of the id. */
   readonly at: Uint32Array;
+  /** By FUNC_PROTO: 1 when its parameters have names, 2 when not, 0 when nobody has asked. */
+  readonly #named: Uint8Array;
 
   constructor(btf: Btf) {
     this.btf = btf;
@@ -68,6 +72,7 @@ export class TypeTable {
     this.info = new Uint32Array(btf.endId);
     this.third = new Uint32Array(btf.endId);
     this.at = new Uint32Array(btf.endId);
+    this.#named = new Uint8Array(btf.endId);
     for (let side: Btf | undefined = btf; side !== undefined; side = side.base) this.#fill(side);
   }
 
@@ -89,6 +94,19 @@ export class TypeTable {
   /** The word behind the head of an INT: encoding, offset, bits. */
   intData(id: number): number {
     return this.words(id)[this.at[id] + 3];
+  }
+
+  /** Varargs need none. Each FUNC_PROTO is read once: many FUNCs may share one of many parameters. */
+  hasNamedParameters(proto: number): boolean {
+    if (this.#named[proto] === 0) {
+      const words = this.words(proto);
+      const first = this.at[proto] + HEAD_WORDS;
+      const end = first + infoVlen(this.info[proto]) * 2;
+      this.#named[proto] = 1;
+      for (let word = first; word < end; word += 2)
+        if (words[word] === 0 && words[word + 1] !== 0) this.#named[proto] = 2;
+    }
+    return this.#named[proto] === 1;
   }
 
   /** btf_type_int_is_regular: whole, and of 1, 2, 4, 8 or 16 bytes. */
