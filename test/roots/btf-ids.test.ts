@@ -121,9 +121,9 @@ for (const name of KERNELS) {
     if (SAMPLE_KERNELS[name].lean) t.true(told.length > 0);
     else t.deepEqual(told, ['struct:bpf_crypto_ctx']);
     await withKernel(name, (_, { ids, warnings }) => {
-      t.deepEqual(ids.unresolved, told);
+      t.deepEqual([...ids.unresolved].sort(), [...told].sort());
       t.is(warnings.length, 1);
-      t.true(warnings[0].startsWith(`resolve_btfids left ${told.length} ids at 0: ${told[0]}`), warnings[0]);
+      t.true(warnings[0].startsWith(`resolve_btfids left ${told.length} ids at 0: ${ids.unresolved[0]}`), warnings[0]);
     });
   });
 
