@@ -3,8 +3,6 @@ import { printable } from '../printable.js';
 import { alignColumns, number, percent } from '../report/render/table.js';
 import { applyKeepRules, keepRoots, parseKeepRule } from '../roots/keep.js';
 import type { Root } from '../roots/root.js';
-import { closeOver } from '../split/closure.js';
-import { baseBytes } from '../split/weigh.js';
 import { type Context, printJson } from './context.js';
 
 export interface ExplainKeepArguments {
@@ -47,20 +45,19 @@ export async function explainKeep(args: ExplainKeepArguments, context: Context):
   else await context.print(render(costs));
 }
 
-function costsOf({ btf, companions, roots, closure }: Explained, kept: { rule: string; roots: Root[] }[]): Costs {
-  const base = baseBytes(btf, closure);
+function costsOf({ btf, roots, base, reachedBy }: Explained, kept: { rule: string; roots: Root[] }[]): Costs {
   const cost = (rule: string, added: readonly Root[]): Cost => {
-    const more = closeOver(btf, companions, [...roots, ...added]);
+    const more = reachedBy([...roots, ...added]);
     return {
       rule,
       matches: new Set(added.map(({ id }) => id)).size,
-      types: more.types - closure.types,
-      bytes: baseBytes(btf, more) - base,
+      types: more.types - base.types,
+      bytes: more.bytes - base.bytes,
     };
   };
   const all = kept.flatMap(({ roots: added }) => added);
   return {
-    base,
+    base: base.bytes,
     full: btf.header.length + btf.words.length * 4 + btf.layout.length + btf.strings.length,
     rules: kept.map(one => cost(one.rule, one.roots)),
     ...(kept.length > 1 ? { together: cost('together', all) } : {}),

@@ -54,16 +54,10 @@ function explainProgram(explained: Explained, file: string): Program {
   return { file: basename(file), needs: needs.map(need => place(explained, need)), open };
 }
 
-function place({ closure }: Explained, need: Need): PlacedNeed {
+function place({ base }: Explained, need: Need): PlacedNeed {
   const { uses, ids, missing, refused, module } = need;
   const where: Where =
-    module !== undefined
-      ? 'module'
-      : ids.length === 0
-        ? 'absent'
-        : ids.every(id => closure.nearest[id] !== 0)
-          ? 'base'
-          : 'rest';
+    module !== undefined ? 'module' : ids.length === 0 ? 'absent' : ids.every(base.holds) ? 'base' : 'rest';
   return {
     kind: kindName(need.kind),
     name: need.name,

@@ -6,8 +6,6 @@ import { printable } from '../printable.js';
 import { number } from '../report/render/table.js';
 import { REASONS, type Reason } from '../roots/root.js';
 import { idsOf } from '../roots/roots-file.js';
-import { type Closure, chainTo, closeOver } from '../split/closure.js';
-import { baseBytes } from '../split/weigh.js';
 import { type Context, printJson } from './context.js';
 import { explainKeep } from './explain-keep.js';
 import { explainPrograms } from './explain-prog.js';
@@ -70,54 +68,44 @@ async function explainTypes({ type, file, systemMap, out, json }: ExplainArgumen
 }
 
 function explainType(explained: Explained, type: string): Explanation[] {
-  const { btf, names, roots, companions } = explained;
+  const { btf, names, roots, base, reachedBy } = explained;
   const ids = idsOf(type, btf, names) ?? names.all(type);
   if (ids.length === 0) throw new CodedError('type-unknown', type);
   const byReason = REASONS.map(reason => ({ reason, roots: roots.filter(root => root.reason === reason) }))
     .filter(group => group.roots.length > 0)
-    .map(group => ({ ...group, closure: closeOver(btf, companions, group.roots) }));
+    .map(group => ({ ...group, reached: reachedBy(group.roots) }));
   const losses = new Losses(explained);
   return ids.map(id => {
+    const held = base.holds(id);
     const reasons = byReason
-      .filter(({ closure }) => closure.nearest[id] !== 0)
-      .map(({ reason, closure }) => {
-        const { sources, chain } = wayTo(btf, closure, id);
-        return { reason, sources, chain, alone: losses.of(chain[0].id) };
+      .map(({ reason, reached }) => ({ reason, reached, chain: held ? reached.chain(id) : [] }))
+      .filter(({ chain }) => chain.length > 0)
+      .map(({ reason, reached, chain }) => {
+        const sources = reached.sources(chain[0]);
+        return { reason, sources, chain: chain.map(link => step(btf, link)), alone: losses.of(chain[0]) };
       });
-    return { ...step(btf, id), side: reasons.length > 0 ? 'base' : 'rest', reasons };
+    return { ...step(btf, id), side: held ? 'base' : 'rest', reasons };
   });
 }
 
 /** What the base would lose with one root, for whatever reasons it is one. */
 class Losses {
   readonly #explained: Explained;
-  readonly #bytes: number;
   readonly #known = new Map<number, Amount>();
 
   constructor(explained: Explained) {
     this.#explained = explained;
-    this.#bytes = baseBytes(explained.btf, explained.closure);
   }
 
   of(id: number): Amount {
     const known = this.#known.get(id);
     if (known !== undefined) return known;
-    const { btf, companions, roots, closure } = this.#explained;
-    const without = closeOver(
-      btf,
-      companions,
-      roots.filter(root => root.id !== id),
-    );
-    const loss = { types: closure.types - without.types, bytes: this.#bytes - baseBytes(btf, without) };
+    const { base, roots, reachedBy } = this.#explained;
+    const without = reachedBy(roots.filter(root => root.id !== id));
+    const loss = { types: base.types - without.types, bytes: base.bytes - without.bytes };
     this.#known.set(id, loss);
     return loss;
   }
-}
-
-function wayTo(btf: Btf, closure: Closure, id: number): { sources: string[]; chain: Step[] } {
-  const chain = chainTo(closure, id);
-  const sources = closure.roots.filter(root => root.id === chain[0]).map(root => root.source);
-  return { sources: [...new Set(sources)], chain: chain.map(link => step(btf, link)) };
 }
 
 function step(btf: Btf, id: number): Step {

@@ -4,9 +4,8 @@ import type { Btf } from '../btf/btf.js';
 import { NameIndex } from '../btf/names.js';
 import { SPLIT_JSON } from '../host/out-folder.js';
 import type { Root } from '../roots/root.js';
-import { type Closure, closeOver } from '../split/closure.js';
 import { Companions } from '../split/companions.js';
-import { solidTypes } from '../split/forward.js';
+import { type Reached, reachedBy } from '../split/reached.js';
 import { asKernel, withInput } from './input.js';
 import { readManifest } from './out.js';
 import { kernelRoots } from './roots.js';
@@ -17,8 +16,10 @@ export interface Explained {
   readonly names: NameIndex;
   /** Without those of the reason `tag`, which follow from the others. */
   readonly roots: readonly Root[];
-  readonly companions: Companions;
-  readonly closure: Closure;
+  /** What all of them keep. */
+  readonly base: Reached;
+  /** What other roots would keep, with the same closure. */
+  reachedBy(roots: readonly Root[]): Reached;
 }
 
 /** What is explained, as the command line says it. */
@@ -50,12 +51,9 @@ export async function withExplained<T>(
         ({ reason }) => reason !== 'tag',
       );
       const companions = new Companions(btf, names);
-      const closure = closeOver(btf, companions, roots);
-      // What is a FWD in the base, or leads to one, is not there for who asks.
-      const solid = manifest?.closure === 'forward' ? solidTypes(btf, companions, roots) : undefined;
-      const nearest =
-        solid === undefined ? closure.nearest : closure.nearest.map((root, id) => (solid[id] === 1 ? root : 0));
-      return use({ btf, names, roots, companions, closure: { ...closure, nearest } });
+      const reachedFrom = (some: readonly Root[]): Reached =>
+        reachedBy(btf, names, companions, some, manifest?.closure ?? 'complete');
+      return use({ btf, names, roots, base: reachedFrom(roots), reachedBy: reachedFrom });
     },
     'refused',
   );

@@ -111,13 +111,7 @@ export function proveWritten(
     const { base } = prove({ ...written, original: btf, newIds: idOf }, code);
     return { proved: INVARIANTS, idInBase: upTo(idOf, base.count), btf, newIds: idOf, base };
   }
-  const expansion = expandForward(btf, new NameIndex(btf), roots);
-  const expanded = Btf.decode(expansion.bytes);
-  const closure = closeOver(
-    expanded,
-    new Companions(expanded, new NameIndex(expanded)),
-    expandedRoots(roots, expansion),
-  );
+  const { expansion, expanded, closure } = closeForward(btf, new NameIndex(btf), roots);
   const newIds = permute(closure);
   if (idOf.length !== btf.count + 1 || !idOf.every((id, old) => id === newIds[expansion.definition[old]]))
     throw new CodedError(code, 'the permutation is not the one of closure forward');
@@ -133,6 +127,18 @@ export function proveWritten(
 }
 
 const upTo = (ids: Uint32Array, most: number): Uint32Array => ids.map(id => (id <= most ? id : 0));
+
+/** Closure `forward`: what `complete` reaches in the expanded BTF. */
+export function closeForward(
+  btf: Btf,
+  names: NameIndex,
+  roots: readonly Root[],
+): { readonly expansion: Expansion; readonly expanded: Btf; readonly closure: Closure } {
+  const expansion = expandForward(btf, names, roots);
+  const expanded = Btf.decode(expansion.bytes);
+  const companions = new Companions(expanded, new NameIndex(expanded));
+  return { expansion, expanded, closure: closeOver(expanded, companions, expandedRoots(roots, expansion)) };
+}
 
 const expandedRoots = (roots: readonly Root[], { definition }: Expansion): Root[] =>
   roots.map(root => ({ ...root, id: definition[root.id] }));

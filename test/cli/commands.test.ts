@@ -134,7 +134,7 @@ for (const kernel of KERNELS) {
     t.is((await cli(['explain', 'sk_buff', '--out', out])).stdout, text.stdout, 'from the out folder as from the file');
     const byId = await cli(['explain', String(buffer?.id), vmlinux, '--json']);
     t.deepEqual(JSON.parse(byId.stdout), [buffer]);
-    const kfunc = await cli(['explain', 'func:bpf_dynptr_from_skb', vmlinux]);
+    const kfunc = await cli(['explain', 'func:bpf_rcu_read_lock', vmlinux]);
     t.is(kfunc.exitCode, 0, kfunc.stderr);
     t.regex(kfunc.stdout, /: base\n {2}kfunc \(/);
   });
