@@ -17,6 +17,7 @@ const TABLES: Readonly<Record<KernelName, Readonly<Record<string, string>>>> = {
   'armv7-virt': { ...LEAN, sched_ext_ops: '__bpf_ops_sched_ext_ops' },
   'armv7-virt-7.2': { ...LEAN, io_uring_bpf_ops: 'io_bpf_ops_stubs' },
   'mips32-malta-be': LEAN,
+  'mips64-malta-be': LEAN,
   'riscv64-virt': LEAN,
 };
 

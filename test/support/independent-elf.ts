@@ -93,17 +93,24 @@ export class IndependentElf {
 
   /** The word at an address of a section with bytes. */
   word(address: number): number {
+    return this.#view.getUint32(this.#offsetOf(address), this.#little);
+  }
+
+  #offsetOf(address: number): number {
     const holder = this.sections.find(
       ({ addr, size, empty }) => !empty && address >= addr && address + 4 <= addr + size,
     );
     if (holder === undefined) throw new Error(`no section holds 0x${address.toString(16)}`);
-    return this.#view.getUint32(holder.offset + address - holder.addr, this.#little);
+    return holder.offset + address - holder.addr;
   }
 
   /** The pointers of an object that are not null, relocated, as addresses. */
   pointers({ value, size }: ToldSymbol): number[] {
     const places = Array.from({ length: size / this.wordSize }, (_, i) => value + i * this.wordSize);
     if (this.wordSize === 4) return places.map(place => this.word(place)).filter(pointer => pointer !== 0);
-    return places.flatMap(place => this.#relocated.get(place) ?? []);
+    if (this.#relocated.size > 0) return places.flatMap(place => this.#relocated.get(place) ?? []);
+    return places
+      .map(place => this.#view.getBigUint64(this.#offsetOf(place), this.#little))
+      .flatMap(pointer => (pointer === 0n ? [] : [this.#relative(pointer)]));
   }
 }
