@@ -14,11 +14,11 @@ import { SPLIT_JSON } from '../host/out-folder.js';
 import { BTF_IDS_SECTION, readBtfIds } from '../roots/btf-ids.js';
 import { Companions } from '../split/companions.js';
 import { type LintedIds, lintSplit } from '../split/lint-split.js';
+import { FILES } from './files.js';
 import { type BtfInput, withInput } from './input.js';
 import { describeFinding } from './lint.js';
 import { decodePermutation, type Manifest } from './manifest.js';
 import { readManifest } from './out.js';
-import { FILES } from './split.js';
 
 export interface LintRequest {
   /** A BTF, a module, a vmlinux, or the out folder of a split. */

@@ -15,13 +15,13 @@ import type { Root } from '../roots/root.js';
 import { Companions } from '../split/companions.js';
 import { lintSplit } from '../split/lint-split.js';
 import { proveWritten } from '../split/split.js';
+import { FILES } from './files.js';
 import { asKernel, type BtfInput, type KernelInput, withInput } from './input.js';
 import { describeFinding } from './lint.js';
 import { decodePermutation, type Manifest } from './manifest.js';
 import { type ScannedModules, withModuleRoots } from './module-roots.js';
 import { readManifest } from './out.js';
 import { kernelRoots } from './roots.js';
-import { FILES } from './split.js';
 import { scanOriginals, verifyModules } from './verify-modules.js';
 
 export interface Verified {
