@@ -5,10 +5,9 @@ import { join } from 'node:path';
 import test from 'ava';
 import { MemorySource } from '../../plugin/bytes/source.js';
 import { ET_REL } from '../../plugin/elf/constants.js';
-import { readIdentity, readSectionList32 } from '../../plugin/elf/elfy.js';
+import { readIdentity } from '../../plugin/elf/elfy.js';
 import { ElfFile } from '../../plugin/elf/file.js';
 import { SymbolTable } from '../../plugin/elf/symbols.js';
-import { CodedError } from '../../plugin/errors.js';
 import { fixture, repository } from '../support/fixtures.js';
 import { haveTool } from '../support/tools.js';
 import { disagreements } from './contract.js';
@@ -100,13 +99,6 @@ test('elfy leaves a machine that it does not know to our reader', t => {
   t.is(ElfFile.open(source).header.machine, 243);
 });
 
-test('elfy refuses the sections that it would miscount or misread', t => {
-  const many = new MemorySource(manySections(32, 'little', 66_000), 'many.o');
-  t.is(t.throws(() => readSectionList32(many), { instanceOf: CodedError })?.code, 'elf-sections');
-  const wide = new MemorySource(sampleBytes(targets[2]), 'wide.o');
-  t.throws(() => readSectionList32(wide), { instanceOf: RangeError });
-});
-
 test('a file is read in pieces: no data of any section is touched to open it', t => {
   const bytes = sampleBytes(targets[0]);
   const memory = new MemorySource(bytes, 'a.o');
@@ -120,7 +112,6 @@ test('a file is read in pieces: no data of any section is touched to open it', t
     },
   };
   const elf = ElfFile.open(source);
-  readSectionList32(source);
   const data = elf.section('.data');
   t.false(touched.some(([offset, length]) => offset < data.offset + data.size && offset + length > data.offset));
 });

@@ -14,7 +14,7 @@ import { dump } from '../../plugin/commands/dump.js';
 import { explain } from '../../plugin/commands/explain.js';
 import { inspect } from '../../plugin/commands/inspect.js';
 import { lint } from '../../plugin/commands/lint.js';
-import { readSectionList32 } from '../../plugin/elf/elfy.js';
+import { readIdentity } from '../../plugin/elf/elfy.js';
 import { ElfFile } from '../../plugin/elf/file.js';
 import { SymbolTable } from '../../plugin/elf/symbols.js';
 import { sha256 } from '../../plugin/host/hash.js';
@@ -122,9 +122,7 @@ function readElf(bytes: Uint8Array): ElfFile {
     () => elf.find('.BTF'),
     () => elf.readPointer(elf.header.entry),
     () => elf.readCString(elf.sections.at(-1)?.addr ?? 0n, 64),
-    () => {
-      if (!elf.is64) readSectionList32(elf.source);
-    },
+    () => readIdentity(elf.source),
   );
   const symbols = SymbolTable.read(elf);
   for (let i = 0; i < symbols.count; i++) attemptAll(() => symbols.at(i));
