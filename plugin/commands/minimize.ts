@@ -3,6 +3,7 @@ import { CodedError } from '../errors.js';
 import { writeWhole } from '../host/write-whole.js';
 import { withBpfObject } from '../pipeline/bpf.js';
 import { withInput } from '../pipeline/input.js';
+import { printable } from '../printable.js';
 import { number } from '../report/render/table.js';
 import { type Context, printJson } from './context.js';
 
@@ -33,6 +34,6 @@ export async function minimize(args: MinimizeArguments, context: Context): Promi
     await printJson(context, { file: args.out, bytes: bytes.length, types, relocations: { found, absent } });
   else if (!args.quiet)
     await context.print(
-      `${args.out}: ${number(types)} types in ${number(bytes.length)} bytes; of ${number(found + absent)} relocations ${number(absent)} found nothing\n`,
+      `${printable(args.out)}: ${number(types)} types in ${number(bytes.length)} bytes; of ${number(found + absent)} relocations ${number(absent)} found nothing\n`,
     );
 }

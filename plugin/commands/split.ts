@@ -4,6 +4,7 @@ import { abandonAll } from '../host/out-folder.js';
 import type { ModuleMode } from '../modules/needs.js';
 import { readKeepRequest } from '../pipeline/keep.js';
 import { runSplit } from '../pipeline/split.js';
+import { printable } from '../printable.js';
 import { renderText } from '../report/render/text.js';
 import type { Reach } from '../split/split.js';
 import { type Context, printJson } from './context.js';
@@ -53,7 +54,7 @@ export async function split(args: SplitArguments, context: Context): Promise<voi
     onStage: context.onStage,
   });
   if (args.json) await printJson(context, report);
-  else if (!args.quiet) await context.print(`${renderText(report)}\n${args.out}: written\n`);
+  else if (!args.quiet) await context.print(`${renderText(report)}\n${printable(args.out)}: written\n`);
 }
 
 /** `auto` is `complete` until `forward` has booted on an architecture. */

@@ -1,4 +1,5 @@
 import { verifyOut } from '../pipeline/verify.js';
+import { printable } from '../printable.js';
 import { type Context, printJson } from './context.js';
 
 export interface VerifyArguments {
@@ -15,6 +16,6 @@ export async function verify(args: VerifyArguments, context: Context): Promise<v
   if (args.json) await printJson(context, verified);
   else if (!args.quiet)
     await context.print(
-      `${args.out} is a whole split of ${verified.original}:\n${verified.proved.map(line => `  ${line}\n`).join('')}`,
+      `${printable(`${args.out} is a whole split of ${verified.original}`)}:\n${verified.proved.map(line => `  ${printable(line)}\n`).join('')}`,
     );
 }
