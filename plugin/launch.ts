@@ -25,10 +25,13 @@ function keptBytecode(): Buffer | undefined {
 
 type Program = (require: NodeJS.Require, bundleUrl: string) => void;
 
+/** In stack traces, and in the bytecode, which is published: the folder of the build is nobody's business. */
+const NAME = 'vmlinux-btf/cli.cjs';
+
 const cachedData = keptBytecode();
 // `bundleUrl` stands for import.meta.url in the bundle.
 const script = new Script(`((require, bundleUrl) => {${readFileSync(file, 'utf8')}\n})`, {
-  filename: file,
+  filename: NAME,
   ...(cachedData === undefined ? {} : { cachedData }),
 });
 if (process.env[KEEP_BYTECODE] !== undefined)
