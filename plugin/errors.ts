@@ -77,7 +77,11 @@ const CATALOGUE = {
     hint: 'pass the vmlinux of the build before it was stripped of symbols, or its System.map with --system-map',
   },
   'elf-symbols': { exit: 3, what: 'the symbol table is damaged', hint: 'build the file again' },
-  'elf-kind': { exit: 3, what: 'the wrong kind of ELF file', hint: 'pass a vmlinux (an ET_EXEC file)' },
+  'elf-kind': {
+    exit: 3,
+    what: 'the wrong kind of ELF file',
+    hint: 'pass the vmlinux that the link made, no module or object',
+  },
   'elf-address': {
     exit: 3,
     what: 'an address lies in no section with data',

@@ -20,6 +20,7 @@ import {
 import { basename, dirname, join } from 'node:path';
 import { CodedError } from '../errors.js';
 import { sha256 } from './hash.js';
+import { asWriteFailed } from './write-failure.js';
 
 /** Written last and removed first: an out folder without it is no result. */
 export const SPLIT_JSON = 'split.json';
@@ -208,7 +209,6 @@ function attempt<T>(file: string, action: () => T): T {
   try {
     return action();
   } catch (error) {
-    if (error instanceof CodedError) throw error;
-    throw new CodedError('write-failed', (error as NodeJS.ErrnoException).code ?? String(error), { file }, error);
+    throw asWriteFailed(error, file);
   }
 }

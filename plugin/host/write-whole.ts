@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { CodedError } from '../errors.js';
+import { asWriteFailed } from './write-failure.js';
 
 /**
  * Writes a file all at once: under another name beside it, then renamed. `inputs`: files that it must not replace. Throws
@@ -23,6 +24,6 @@ export function writeWhole(path: string, bytes: Uint8Array, inputs: readonly str
     renameSync(staged, path);
   } catch (error) {
     rmSync(staged, { force: true });
-    throw new CodedError('write-failed', (error as NodeJS.ErrnoException).code ?? String(error), { file: path }, error);
+    throw asWriteFailed(error, path);
   }
 }
