@@ -20,13 +20,13 @@ import {
 import { basename, dirname, join } from 'node:path';
 import { CodedError } from '../errors.js';
 import { sha256 } from './hash.js';
+import { isAbandoned, stagingPrefix } from './staging.js';
 import { asWriteFailed } from './write-failure.js';
 
 /** Written last and removed first: an out folder without it is no result. */
 export const SPLIT_JSON = 'split.json';
 /** Re-based modules, below it as below the folder that they come from. */
 export const MODULES_FOLDER = 'modules';
-const STAGING = '.vmlinux-btf-';
 
 export interface WrittenFile {
   readonly name: string;
@@ -61,7 +61,8 @@ export class OutFolder {
       mkdirSync(path, { recursive: true });
       if (names.some(name => isSameFile(join(path, name), input)))
         throw new CodedError('out-is-input', path, { file: input });
-      const stale = readdirSync(path).filter(isAbandoned);
+      const inUse = [...unfinished].map(folder => basename(folder.#staging));
+      const stale = readdirSync(path).filter(name => isAbandoned(name, inUse));
       const foreign = names.find(
         name =>
           existsSync(join(path, name)) &&
@@ -70,7 +71,7 @@ export class OutFolder {
       if (foreign !== undefined && stale.length === 0)
         throw new CodedError('out-foreign', foreign, { file: join(path, foreign) });
       // In this order there is at no moment a half-filled folder that is taken for somebody else's.
-      const folder = new OutFolder(path, mkdtempSync(join(path, `${STAGING}${process.pid}-`)), created);
+      const folder = new OutFolder(path, mkdtempSync(join(path, stagingPrefix())), created);
       for (const name of stale) rmSync(join(path, name), { recursive: true, force: true });
       unfinished.add(folder);
       return folder;
@@ -190,18 +191,6 @@ function hasModules(path: string): boolean {
     return typeof JSON.parse(readFileSync(join(path, SPLIT_JSON), 'utf8'))?.modules === 'object';
   } catch {
     return false;
-  }
-}
-
-/** A staging folder of a process that is gone. */
-function isAbandoned(name: string): boolean {
-  const match = /^\.vmlinux-btf-(\d+)-/.exec(basename(name));
-  if (match === null) return false;
-  try {
-    process.kill(Number(match[1]), 0);
-    return false;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'ESRCH';
   }
 }
 

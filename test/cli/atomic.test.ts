@@ -1,9 +1,10 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
+import { runSplit } from '../../plugin/pipeline/split.js';
 import { cli, cliPath, ERROR_LINE, hashesOf, sha256Of, splitQuickly } from '../support/cli.js';
 import { fixture } from '../support/fixtures.js';
 import { scratchFolder } from '../support/scratch.js';
@@ -102,6 +103,41 @@ test.serial('a folder that was killed between two renames is filled again', asyn
   t.is((await cli(['verify', out])).exitCode, 3);
   t.is((await splitQuickly(vmlinux, out, '--quiet')).exitCode, 0);
   t.deepEqual(hashesOf(out), expected);
+});
+
+test.serial('a staging folder is abandoned when its process is another one by now', async t => {
+  const out = join(folder, 'same-id');
+  // A process that is there, and its start (proc_pid_stat(5)): this one, as some other split.
+  const [started] = readFileSync('/proc/self/stat', 'latin1')
+    .replace(/^.*\) /s, '')
+    .split(' ')
+    .slice(19);
+  const made = (name: string): string => {
+    mkdirSync(join(out, name), { recursive: true });
+    writeFileSync(join(out, name, 'rest.btf'), 'half');
+    return name;
+  };
+  const before = made(`.vmlinux-btf-${process.pid}-${Number(started) - 1}-abcdef`);
+  const running = made(`.vmlinux-btf-${process.pid}-${started}-abcdef`);
+  t.is((await splitQuickly(vmlinux, out, '--quiet')).exitCode, 0);
+  t.false(existsSync(join(out, before)), 'of a process that had the id before');
+  t.true(existsSync(join(out, running)), 'of the process that has it');
+
+  // The same id again, as in a container where every split is process 2.
+  await runSplit({ file: vmlinux, out, compressors: [] });
+  t.false(existsSync(join(out, running)), 'this process has no split under way but this one');
+  t.deepEqual(hashesOf(out), expected);
+});
+
+test.serial('two splits of one process leave each other alone', async t => {
+  const out = join(folder, 'one-process');
+  let second: Promise<unknown> | undefined;
+  const onStage = (stage: string): void => {
+    if (stage === 'measuring') second ??= runSplit({ file: vmlinux, out, compressors: [] });
+  };
+  await runSplit({ file: vmlinux, out, compressors: ['gzip'], onStage });
+  await second;
+  t.deepEqual(readdirSync(out).sort(), Object.keys(expected));
 });
 
 async function deadProcess(): Promise<number | undefined> {
