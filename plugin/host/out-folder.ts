@@ -28,6 +28,9 @@ export const SPLIT_JSON = 'split.json';
 /** Re-based modules, below it as below the folder that they come from. */
 export const MODULES_FOLDER = 'modules';
 
+/** Below the staging folder: where the result of an earlier run waits until the new one is in place. */
+const FORMER = '.former';
+
 export interface WrittenFile {
   readonly name: string;
   readonly bytes: number;
@@ -44,6 +47,7 @@ export class OutFolder {
   readonly #staging: string;
   readonly #created: boolean;
   readonly #names: string[] = [];
+  #stranded = false;
 
   private constructor(path: string, staging: string, created: boolean) {
     this.path = path;
@@ -130,23 +134,69 @@ export class OutFolder {
   }
 
   /**
-   * Takes the result of an earlier run away, `split.json` first, then renames everything into place, `split.json` last:
-   * at no moment do files of two runs look like one result.
+   * Moves the result of an earlier run to the staging folder, `split.json` first, then the new one into place, `split.json`
+   * last: at no moment do files of two runs look like one result. When a step fails, every one before it is taken back.
    */
   commit(all: readonly string[]): void {
-    attempt(this.path, () => {
-      for (const name of [SPLIT_JSON, ...all]) removeFile(join(this.path, name));
-      for (const name of this.#names.filter(name => name !== SPLIT_JSON))
-        renameSync(this.staged(name), join(this.path, name));
-      if (this.#names.includes(SPLIT_JSON)) renameSync(this.staged(SPLIT_JSON), join(this.path, SPLIT_JSON));
-      rmdirSync(this.#staging);
-    });
+    const last = (name: string): number => Number(name === SPLIT_JSON);
+    const moves: Move[] = [];
+    const move = (name: string, from: string, to: string): void =>
+      attempt(join(this.path, name), () => {
+        renameSync(from, to);
+        moves.push({ from, to });
+      });
+    try {
+      attempt(this.path, () => mkdirSync(this.staged(FORMER)));
+      for (const name of all.toSorted((a, b) => last(b) - last(a)))
+        if (this.#hasFormer(name)) move(name, join(this.path, name), this.#former(name));
+      for (const name of this.#names.toSorted((a, b) => last(a) - last(b)))
+        move(name, this.staged(name), join(this.path, name));
+    } catch (error) {
+      this.#takeBack(moves);
+      if (!this.#stranded || !(error instanceof CodedError)) throw error;
+      throw new CodedError(
+        error.code,
+        `${error.detail}; what was there before is in ${this.#staging}`,
+        error.place,
+        error,
+      );
+    }
     unfinished.delete(this);
+    try {
+      for (const name of all) removeFile(this.#former(name));
+      rmdirSync(this.staged(FORMER));
+      rmdirSync(this.#staging);
+    } catch {
+      // The result is in place; the next run removes what is left of the former one.
+    }
+  }
+
+  #former(name: string): string {
+    return join(this.staged(FORMER), name);
+  }
+
+  #hasFormer(name: string): boolean {
+    const path = join(this.path, name);
+    const there = lstatSync(path, { throwIfNoEntry: false });
+    // No split makes a folder of this name: it is somebody's.
+    if (there?.isDirectory() && name !== MODULES_FOLDER) throw new CodedError('write-failed', 'EISDIR', { file: path });
+    return there !== undefined;
+  }
+
+  #takeBack(moves: readonly Move[]): void {
+    for (const { from, to } of moves.toReversed())
+      try {
+        renameSync(to, from);
+      } catch {
+        this.#stranded = true;
+      }
   }
 
   /** Leaves the folder as it was found; what a failed run calls. Throws nothing: why the run failed counts. */
   abandon(): void {
     unfinished.delete(this);
+    // What could not be moved back is all that there is of the former result.
+    if (this.#stranded) return;
     try {
       rmSync(this.#staging, { recursive: true, force: true });
       if (this.#created && readdirSync(this.path).length === 0) rmdirSync(this.path);
@@ -154,6 +204,11 @@ export class OutFolder {
       // The next run removes it.
     }
   }
+}
+
+interface Move {
+  readonly from: string;
+  readonly to: string;
 }
 
 /** Neither committed nor abandoned yet. */
