@@ -1,4 +1,4 @@
-import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
+import { type BigIntStats, closeSync, constants, fstatSync, openSync, readSync, statSync } from 'node:fs';
 import { CodedError } from '../errors.js';
 
 /** Random access to bytes: a file is read piece by piece, never whole. */
@@ -66,14 +66,53 @@ export class MemorySource implements ByteSource {
   }
 }
 
+/** A file as it was when it was opened. */
+export interface FileState {
+  readonly path: string;
+  readonly stat: BigIntStats;
+}
+
+/**
+ * Throws `file-changed` when another file has come to the path, or the file was written to, since it was opened. The
+ * time of a change (ctime) cannot be set back; it is as fine as the kernel's clock, some milliseconds.
+ */
+export function proveUnchanged({ path, stat }: FileState, cause?: unknown): void {
+  const now = statSync(path, { bigint: true, throwIfNoEntry: false });
+  const what =
+    now === undefined
+      ? 'it is gone'
+      : now.dev !== stat.dev || now.ino !== stat.ino
+        ? 'it is another file'
+        : now.size !== stat.size
+          ? `${now.size} bytes instead of ${stat.size}`
+          : now.mtimeNs !== stat.mtimeNs || now.ctimeNs !== stat.ctimeNs
+            ? 'it was written to'
+            : undefined;
+  if (what !== undefined) throw new CodedError('file-changed', what, { file: path }, cause);
+}
+
+/** `file-changed` in place of an error about a file, or about a proof, when one of the files has changed meanwhile. */
+export function explainChange(states: readonly FileState[], error: unknown): unknown {
+  const told = error instanceof CodedError && error.code !== 'file-changed' && [1, 3].includes(error.exitCode);
+  if (!told) return error;
+  try {
+    for (const state of states) proveUnchanged(state, error);
+    return error;
+  } catch (changed) {
+    return changed;
+  }
+}
+
 export class FileSource implements ByteSource {
   readonly name: string;
   readonly size: number;
+  readonly state: FileState;
   readonly #fd: number;
 
-  private constructor(fd: number, size: number, name: string) {
+  private constructor(fd: number, stat: BigIntStats, name: string) {
     this.#fd = fd;
-    this.size = size;
+    this.size = Number(stat.size);
+    this.state = { path: name, stat };
     this.name = name;
   }
 
@@ -91,12 +130,12 @@ export class FileSource implements ByteSource {
         error,
       );
     }
-    const stat = fstatSync(fd);
+    const stat = fstatSync(fd, { bigint: true });
     if (!stat.isFile()) {
       closeSync(fd);
       throw new CodedError('file-unreadable', 'not a regular file', { file: path });
     }
-    return new FileSource(fd, stat.size, path);
+    return new FileSource(fd, stat, path);
   }
 
   read(offset: number, length: number): Uint8Array {
@@ -126,6 +165,16 @@ export class FileSource implements ByteSource {
         error,
       );
     }
+  }
+
+  /** The same open file under a path, where the system has one for it, whatever has become of its name. */
+  get openPath(): string {
+    return `/proc/self/fd/${this.#fd}`;
+  }
+
+  /** What was thrown while this file was read, with the file named; see {@link explainChange}. */
+  explain(error: unknown): unknown {
+    return explainChange([this.state], error instanceof CodedError ? error.in(this.name) : error);
   }
 
   close(): void {

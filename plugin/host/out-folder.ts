@@ -18,6 +18,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { type FileSource, pieces } from '../bytes/source.js';
 import { CodedError } from '../errors.js';
 import { sha256 } from './hash.js';
 import { isAbandoned, stagingPrefix } from './staging.js';
@@ -117,12 +118,17 @@ export class OutFolder {
     attempt(join(this.path, name), () => unlinkSync(this.staged(name)));
   }
 
-  /** A copy of a file (shared blocks where the file system can), which `change` then edits through its descriptor. */
-  copy(name: string, from: string, change: (fd: number) => void): void {
+  /**
+   * A copy of a file (shared blocks where the file system can), which `change` then edits through its descriptor. What is
+   * copied is the file that is open, not what its path has come to name.
+   */
+  copy(name: string, from: FileSource, change: (fd: number) => void): void {
+    const mode = Number(from.state.stat.mode) & 0o777;
+    if (!existsSync(from.openPath)) this.writePieces(name, contentsOf(from));
     attempt(join(this.path, name), () => {
-      copyFileSync(from, this.staged(name), constants.COPYFILE_FICLONE);
+      if (existsSync(from.openPath)) copyFileSync(from.openPath, this.staged(name), constants.COPYFILE_FICLONE);
       // The copy has the mode of its original, which may forbid to write.
-      chmodSync(this.staged(name), statSync(from).mode | constants.S_IWUSR);
+      chmodSync(this.staged(name), mode | constants.S_IWUSR);
       const fd = openSync(this.staged(name), 'r+');
       try {
         change(fd);
@@ -130,7 +136,7 @@ export class OutFolder {
         closeSync(fd);
       }
     });
-    this.#names.push(name);
+    this.reserve(name);
   }
 
   /**
@@ -204,6 +210,10 @@ export class OutFolder {
       // The next run removes it.
     }
   }
+}
+
+function* contentsOf(source: FileSource): Generator<Uint8Array> {
+  for (const { bytes } of pieces(source)) yield bytes;
 }
 
 interface Move {

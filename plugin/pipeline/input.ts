@@ -40,7 +40,7 @@ export async function withInput<T>(
   try {
     return await use(readInput(source, base, modules));
   } catch (error) {
-    throw error instanceof CodedError ? error.in(file) : error;
+    throw source.explain(error);
   } finally {
     source.close();
   }

@@ -1,6 +1,6 @@
 import { realpathSync, statSync } from 'node:fs';
 import { sep } from 'node:path';
-import { type ByteSource, FileSource, MemorySource } from '../bytes/source.js';
+import { type ByteSource, FileSource, type FileState, MemorySource } from '../bytes/source.js';
 import { CodedError } from '../errors.js';
 import { findModules, type ModulePath, unpackModule } from '../host/module-files.js';
 import { type BuiltAgainst, type KernelModule, readModule } from '../modules/read.js';
@@ -11,6 +11,8 @@ export interface OpenModule extends SignedFile {
   readonly module: KernelModule;
   /** The whole unpacked file, with its signature. */
   readonly file: ByteSource;
+  /** Of the file as it stands on the disk. */
+  readonly state: FileState;
 }
 
 /**
@@ -42,20 +44,23 @@ export async function withModule<T>(
   kernel: BuiltAgainst,
   use: (open: OpenModule) => T | Promise<T>,
 ): Promise<T> {
-  return withModuleFile(path, async file => {
+  return withModuleFile(path, async (file, state) => {
     const signed = withoutSignature(file);
-    return use({ ...signed, file, module: readModule(signed.body, kernel) });
+    return use({ ...signed, file, state, module: readModule(signed.body, kernel) });
   });
 }
 
 /** The same without a look into it. */
-export async function withModuleFile<T>(path: ModulePath, use: (file: ByteSource) => T | Promise<T>): Promise<T> {
+export async function withModuleFile<T>(
+  path: ModulePath,
+  use: (file: ByteSource, state: FileState) => T | Promise<T>,
+): Promise<T> {
   const source = FileSource.open(path.path);
   try {
-    if (path.packing === undefined) return await use(source);
-    return await use(new MemorySource(await unpackModule(path.path, path.packing), path.path));
+    if (path.packing === undefined) return await use(source, source.state);
+    return await use(new MemorySource(await unpackModule(path.path, path.packing), path.path), source.state);
   } catch (error) {
-    throw error instanceof CodedError ? error.in(path.path) : error;
+    throw source.explain(error);
   } finally {
     source.close();
   }

@@ -1,5 +1,6 @@
 import type { Btf } from '../btf/btf.js';
 import type { NameIndex } from '../btf/names.js';
+import type { FileState } from '../bytes/source.js';
 import { CodedError } from '../errors.js';
 import type { ModulePath } from '../host/module-files.js';
 import { type ModuleMode, reach, referredOutside, seedsOf } from '../modules/needs.js';
@@ -19,6 +20,8 @@ export interface ScannedModules {
   readonly mode: ModuleMode;
   readonly kernel: BuiltAgainst;
   readonly paths: readonly ModulePath[];
+  /** Of each of their files, as it was read. */
+  readonly states: readonly FileState[];
   /** What the base must hold for their sake, but for what they share. */
   readonly roots: readonly Root[];
   readonly references: readonly ModuleReferences[];
@@ -38,18 +41,20 @@ export async function scanModules(
 ): Promise<ScannedModules> {
   const { original } = kernel;
   const paths: ModulePath[] = [];
+  const states: FileState[] = [];
   const roots: Root[] = [];
   const references: ModuleReferences[] = [];
   const warnings: string[] = [];
   let [changing, signed] = [0, 0];
   for (const path of listModules(folder, out)) {
-    await withModule(path, kernel, ({ module, signatureBytes }) => {
+    await withModule(path, kernel, ({ module, signatureBytes, state }) => {
       const name = moduleName(path);
       if (module.isCarrier) {
         warnings.push(`${path.name} is the carrier of another split: left out`);
         return;
       }
       paths.push(path);
+      states.push(state);
       const { btf, distilled } = module;
       const changes = btf !== undefined && !(mode === 'keep' && distilled !== undefined);
       if (changes) changing++;
@@ -70,7 +75,7 @@ export async function scanModules(
     });
   }
   if (paths.length === 0) throw new CodedError('modules-folder', 'no module in it but a carrier', { file: folder });
-  return { folder, mode, kernel, paths, roots, references, changing, signed, warnings };
+  return { folder, mode, kernel, paths, states, roots, references, changing, signed, warnings };
 }
 
 /** `kernel/net/ipv4/tcp_bbr.ko.xz` → `tcp_bbr`. */

@@ -1,4 +1,3 @@
-import { statSync } from 'node:fs';
 import type { NameIndex } from '../btf/names.js';
 import { FileSource, MemorySource, pieces } from '../bytes/source.js';
 import { resizeSections } from '../elf/resize-sections.js';
@@ -78,7 +77,7 @@ async function writeModule(
 ): Promise<{ file: WrittenFile; row: ModuleRow }> {
   const plan = rebaser.plan(open.module);
   const name = `${MODULES_FOLDER}/${path.name}`;
-  const mode = statSync(path.path).mode & 0o777;
+  const mode = Number(open.state.stat.mode) & 0o777;
   const row = describe(path.name, plan, open, signing);
   if (plan.changes.length === 0) {
     const source = FileSource.open(path.path);

@@ -1,4 +1,5 @@
 import { basename, relative, resolve } from 'node:path';
+import { explainChange, proveUnchanged } from '../bytes/source.js';
 import { machineName } from '../elf/constants.js';
 import { Compression, type Compressor } from '../host/compress.js';
 import { hashSource, sha256 } from '../host/hash.js';
@@ -59,6 +60,8 @@ async function splitInput(
   stage: (what: string) => Promise<void>,
 ): Promise<Report> {
   const prepared = await prepareSplit(options, input, stage);
+  /** Of what all is said and proved. */
+  const read = [input.source.state, ...(prepared.modules?.states ?? [])];
   const out = OutFolder.open(options.out, RESULTS, input.file);
   try {
     await stage('writing');
@@ -66,11 +69,12 @@ async function splitInput(
     await stage('measuring');
     const report = await describe(out, options, prepared, written);
     await stage('putting into place');
+    for (const state of read) proveUnchanged(state);
     out.commit(RESULTS);
     return report;
   } catch (error) {
     out.abandon();
-    throw error;
+    throw explainChange(read, error);
   }
 }
 

@@ -50,7 +50,7 @@ function writeParts(out: OutFolder, split: Split): WrittenFile[] {
 function writeImage(out: OutFolder, { kernel, found }: Target, split: Split, ids: Uint8Array): Replacement[] {
   const { section: idSection } = found.ids;
   const image = out.staged(FILES.image);
-  out.copy(FILES.image, kernel.file, fd => {
+  out.copy(FILES.image, kernel.source, fd => {
     overwriteSection(fd, image, kernel.section, split.paddedBase);
     overwriteSection(fd, image, idSection, ids);
   });
