@@ -46,19 +46,20 @@ export class ModuleRebaser {
    * `keep` re-bases all types, but leaves a module with `.BTF.base` alone: the kernel re-bases it. `prune` takes what the
    * module registers; where nothing is left, `.BTF` becomes empty. `strip` empties `.BTF` and `.BTF.base` and makes every id
    * in `.BTF_ids` 0: an old id could name any type of the base. Counts and flags of its sets stay, for registering a set
-   * asks for its flags first (register_btf_kfunc_id_set). Throws what its parts throw.
+   * asks for its flags first (register_btf_kfunc_id_set). Ids of a module without `.BTF` become 0 in every mode: the kernel
+   * registers nothing by them, but the module itself compares types of vmlinux with them
+   * (_nf_conntrack_btf_struct_access). Throws what its parts throw.
    */
   plan(module: KernelModule): ModulePlan {
     const { btf, section, distilled, distilledSection } = module;
-    const sections = [section, distilledSection].filter(found => found !== undefined);
+    const sections = sectionsOf(module);
     const before = { types: btf?.count ?? 0, bytes: sections.reduce((sum, { size }) => sum + size, 0) };
     if (btf === undefined || section === undefined || this.#mode === 'strip')
-      return this.#plan(before, [...sections.map(emptied), ...zeroIds(module)]);
-    if (this.#mode === 'keep' && distilled !== undefined)
-      return { changes: [], before, after: before, copied: 0, rebased: undefined };
+      return this.#plan(before, cleared(module));
+    if (staysAsItIs(module, this.#mode)) return { changes: [], before, after: before, copied: 0, rebased: undefined };
     const own = this.#mode === 'keep' ? undefined : reach(btf, seedsOf(module, this.#target.original, this.#names)).own;
     const isEmpty = own?.every(kept => kept === 0) ?? btf.count === 0;
-    if (isEmpty && distilled !== undefined) return this.#plan(before, [...sections.map(emptied), ...zeroIds(module)]);
+    if (isEmpty && distilled !== undefined) return this.#plan(before, cleared(module));
     const rebaser = distilled === undefined ? this.#rebaser : new Rebaser(standalone(distilled));
     const rebased = rebaser.rebase(btf, own);
     const ids = mapIds(module, rebased.newId);
@@ -101,8 +102,27 @@ function sameName(a: Btf, aId: number, b: Btf, bId: number): boolean {
   return a.kind(aId) === b.kind(bId) && a.name(aId) === b.name(bId);
 }
 
+/** True when re-basing will write other bytes than the module has: a signature of it is lost. Throws `btf-ids`. */
+export function willChange(module: KernelModule, mode: ModuleMode): boolean {
+  if (module.btf === undefined || mode === 'strip') return cleared(module).length > 0;
+  return !staysAsItIs(module, mode);
+}
+
+function staysAsItIs({ distilled }: KernelModule, mode: ModuleMode): boolean {
+  return mode === 'keep' && distilled !== undefined;
+}
+
+function sectionsOf({ section, distilledSection }: KernelModule): ElfSection[] {
+  return [section, distilledSection].filter(found => found !== undefined);
+}
+
 function emptied(section: ElfSection): SectionChange {
   return { section, bytes: NOTHING };
+}
+
+/** A module without types, and without the ids of any. */
+function cleared(module: KernelModule): SectionChange[] {
+  return [...sectionsOf(module).map(emptied), ...zeroIds(module)];
 }
 
 /** A BTF as the target of what is split on it: nothing is renumbered but the types behind it. */

@@ -3,6 +3,7 @@ import type { NameIndex } from '../btf/names.js';
 import type { FileState } from '../bytes/source.js';
 import { CodedError } from '../errors.js';
 import type { ModulePath } from '../host/module-files.js';
+import { willChange } from '../modules/module-rebaser.js';
 import { type ModuleMode, reach, referredOutside, seedsOf } from '../modules/needs.js';
 import type { BuiltAgainst } from '../modules/read.js';
 import { distilledRoots, type ModuleReferences, neededRoots, sharedRoots } from '../modules/roots.js';
@@ -56,7 +57,7 @@ export async function scanModules(
       paths.push(path);
       states.push(state);
       const { btf, distilled } = module;
-      const changes = btf !== undefined && !(mode === 'keep' && distilled !== undefined);
+      const changes = willChange(module, mode);
       if (changes) changing++;
       if (changes && signatureBytes > 0) signed++;
       if (btf === undefined || mode === 'strip') return;

@@ -40,7 +40,7 @@ export function signingWarnings({ signed, changing }: ScannedModules, { forced, 
   return signed === 0
     ? []
     : [
-        `${signed} of ${changing} re-based modules lost their signature: pass --sign-key and --sign-cert to sign them again`,
+        `${signed} of ${changing} changed modules lost their signature: pass --sign-key and --sign-cert to sign them again`,
       ];
 }
 

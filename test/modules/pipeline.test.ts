@@ -15,6 +15,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
+import { readelfSections } from '../elf/readelf.js';
 import { cli, ERROR_LINE, hashesOf, splitQuickly } from '../support/cli.js';
 import { fixture } from '../support/fixtures.js';
 import { moduleFolder } from '../support/module-folder.js';
@@ -227,6 +228,8 @@ function signingKey(): { key: string; cert: string } {
 }
 
 const MAGIC = Buffer.from('~Module signature appended~\n');
+/** Behind a module: 300 bytes, and 12 of struct module_signature that say so. */
+const SIGNATURE = Buffer.concat([Buffer.alloc(300, 7), Buffer.from([0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 1, 44]), MAGIC]);
 
 test('under MODULE_SIG_FORCE a run without a key is refused, and a lost signature is told otherwise', async t => {
   const { modules, out } = fresh('forced');
@@ -236,12 +239,10 @@ test('under MODULE_SIG_FORCE a run without a key is refused, and a lost signatur
   t.is(forced.exitCode, 2);
   t.is(ERROR_LINE.exec(forced.stderr)?.[1], 'module-signature');
   t.false(existsSync(out));
-  // 12 bytes of struct module_signature say that the signature has 300.
-  const trailer = Buffer.from([0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 1, 44]);
-  appendFileSync(join(modules, BBR), Buffer.concat([Buffer.alloc(300, 7), trailer, MAGIC]));
+  appendFileSync(join(modules, BBR), SIGNATURE);
   const { stdout } = await splitQuickly(vmlinux, out, '--modules', modules, '--json');
   const report = JSON.parse(stdout);
-  t.regex(report.warnings.join(), /1 of 2 re-based modules lost their signature/);
+  t.regex(report.warnings.join(), /1 of 2 changed modules lost their signature/);
   t.deepEqual(
     report.modules.rows.map((row: { signature: string }) => row.signature),
     ['none', 'dropped'],
@@ -249,6 +250,58 @@ test('under MODULE_SIG_FORCE a run without a key is refused, and a lost signatur
   t.false(readFileSync(join(out, 'modules', BBR)).includes(MAGIC));
   t.is((await cli(['verify', out])).exitCode, 0);
 });
+
+test('ids of a signed module without .BTF become 0, and that is a change like another', async t => {
+  const objcopy = 'arm-linux-gnueabihf-objcopy';
+  if (!haveTool(t, objcopy, 'binutils-arm-linux-gnueabihf')) return;
+  for (const mode of ['keep', 'prune', 'strip']) {
+    const { modules, out } = fresh(`bare-${mode}`);
+    rmSync(join(modules, DUMMY));
+    execFileSync(objcopy, ['-R', '.BTF', join(modules, BBR)]);
+    const ids = sectionOf(join(modules, BBR), '.BTF_ids');
+    t.true(ids.some(byte => byte !== 0));
+    appendFileSync(join(modules, BBR), SIGNATURE);
+    const args = ['--modules', modules, '--module-btf', mode];
+    const config = join(scratch, 'bare.config');
+    writeFileSync(config, 'CONFIG_MODULE_SIG_FORCE=y\n');
+    const forced = await splitQuickly(vmlinux, out, ...args, '--kconfig', config);
+    t.is(ERROR_LINE.exec(forced.stderr)?.[1], 'module-signature', `${mode}: ${forced.stderr}`);
+    const { stdout, exitCode } = await splitQuickly(vmlinux, out, ...args, '--json');
+    t.is(exitCode, 0);
+    const report = JSON.parse(stdout);
+    t.regex(report.warnings.join(), /1 of 1 changed modules lost their signature/);
+    t.is(report.modules.rows[0].signature, 'dropped');
+    t.false(readFileSync(join(out, 'modules', BBR)).includes(MAGIC));
+    // What is left of its set: count and flags, and the flags of each of its kfuncs.
+    const left = sectionOf(join(out, 'modules', BBR), '.BTF_ids');
+    t.is(left.length, ids.length);
+    for (let at = 0; at < ids.length; at += 4)
+      t.is(left.readUInt32LE(at), ids.readUInt32LE(at) > 59_475 ? 0 : ids.readUInt32LE(at));
+    t.is((await cli(['verify', out])).exitCode, 0);
+  }
+});
+
+test('a signed module that does not change keeps its signature under MODULE_SIG_FORCE', async t => {
+  const objcopy = 'arm-linux-gnueabihf-objcopy';
+  if (!haveTool(t, objcopy, 'binutils-arm-linux-gnueabihf')) return;
+  const { modules, out } = fresh('unchanged');
+  rmSync(join(modules, BBR));
+  execFileSync(objcopy, ['-R', '.BTF', join(modules, DUMMY)]);
+  appendFileSync(join(modules, DUMMY), SIGNATURE);
+  const config = join(scratch, 'unchanged.config');
+  writeFileSync(config, 'CONFIG_MODULE_SIG_FORCE=y\n');
+  const { stdout, exitCode } = await splitQuickly(vmlinux, out, '--modules', modules, '--kconfig', config, '--json');
+  t.is(exitCode, 0);
+  t.is(JSON.parse(stdout).modules.rows[0].signature, 'kept');
+  t.is(Buffer.compare(readFileSync(join(out, 'modules', DUMMY)), readFileSync(join(modules, DUMMY))), 0);
+});
+
+/** Bytes of a section, as readelf finds it. */
+function sectionOf(file: string, name: string): Buffer {
+  const line = readelfSections(file).find(text => text.split(' ')[1] === name) ?? '';
+  const [, , , , offset, size] = line.split(' ');
+  return readFileSync(file).subarray(Number(offset), Number(offset) + Number(size));
+}
 
 test('re-based modules and the carrier are signed with the kernel’s sign-file, and openssl accepts it', async t => {
   if (!haveTool(t, 'openssl', 'openssl')) return;
