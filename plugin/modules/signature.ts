@@ -7,6 +7,8 @@ import { CodedError } from '../errors.js';
 const MAGIC = Buffer.from('~Module signature appended~\n', 'latin1');
 /** struct module_signature: five bytes, three of padding, and the length of the signature, big-endian. */
 const TRAILER_BYTES = 12;
+/** Bytes behind the PKCS#7 message of a signature. */
+export const FRAME_BYTES = TRAILER_BYTES + MAGIC.length;
 /** More than any PKCS#7 message that sign-file makes. */
 const MAX_SIGNATURE = 1 << 20;
 
@@ -34,9 +36,9 @@ const HASHES: readonly (readonly [string, string])[] = [
 /** Tells a module from the signature behind it (mod_check_sig of the kernel). Throws `module-damaged` for a lying length. */
 export function withoutSignature(file: ByteSource): SignedFile {
   const plain = { body: file, signatureBytes: 0, hash: undefined };
-  if (file.size < MAGIC.length + TRAILER_BYTES) return plain;
+  if (file.size < FRAME_BYTES) return plain;
   if (Buffer.compare(file.read(file.size - MAGIC.length, MAGIC.length), MAGIC) !== 0) return plain;
-  const trailer = file.size - MAGIC.length - TRAILER_BYTES;
+  const trailer = file.size - FRAME_BYTES;
   const length = new EndianReader(file.read(trailer, TRAILER_BYTES), 'big').u32(8);
   if (length > trailer || length > MAX_SIGNATURE)
     throw new CodedError('module-damaged', `a signature of ${length} bytes`, { file: file.name, offset: trailer });

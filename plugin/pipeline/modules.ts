@@ -12,7 +12,7 @@ import { withoutSignature } from '../modules/signature.js';
 import type { ModuleRow } from '../report/model.js';
 import { type OpenModule, withModule } from './module-files.js';
 import type { ScannedModules } from './module-roots.js';
-import { DEFAULT_HASH, type Signing } from './signing.js';
+import { type Signing, signFile } from './signing.js';
 
 /** The modules in split.json. */
 export interface ManifestModules {
@@ -90,8 +90,7 @@ async function writeModule(
   }
   const plain = path.packing === undefined ? name : `${name}.unpacked`;
   out.writePieces(plain, resizeSections(open.module.elf, plan.changes), mode);
-  if (signing.signer !== undefined)
-    await signing.signer.sign(out.staged(plain), signing.hash ?? open.hash ?? DEFAULT_HASH);
+  await signFile(out.staged(plain), signing, open.hash);
   const staged = FileSource.open(out.staged(plain));
   try {
     rebaser.prove(open.module, plan, withoutSignature(staged).body);

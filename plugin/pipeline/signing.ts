@@ -1,7 +1,10 @@
 import { readFileSync, statSync } from 'node:fs';
+import { FileSource } from '../bytes/source.js';
 import { CodedError } from '../errors.js';
+import { hashSource } from '../host/hash.js';
 import { Signer } from '../host/sign-file.js';
 import type { KernelConfig } from '../modules/kconfig.js';
+import { FRAME_BYTES, type SignedFile, withoutSignature } from '../modules/signature.js';
 import type { KernelInput } from './input.js';
 
 export interface SigningOptions {
@@ -23,7 +26,7 @@ export interface Signing {
 }
 
 /** What a hash is when neither the kernel's configuration nor a former signature tells. */
-export const DEFAULT_HASH = 'sha256';
+const DEFAULT_HASH = 'sha256';
 
 /** A .config has some 200 kB. */
 const MAX_BYTES = 16 << 20;
@@ -49,6 +52,40 @@ export async function prepareSigning(
         ? undefined
         : new Signer({ key: signKey, certificate: signCert }, signFile, near),
   };
+}
+
+/**
+ * Signs a file in place, where there is a key, and looks whether it was done: a signature stands behind the very bytes that stood
+ * there before. `former`: the hash of a signature that it had. Throws `tool-failed`.
+ */
+export async function signFile(file: string, { signer, hash }: Signing, former?: string): Promise<void> {
+  if (signer === undefined) return;
+  const before = withFile(file, hashSource);
+  await signer.sign(file, hash ?? former ?? DEFAULT_HASH);
+  const failure = withFile(file, source => {
+    const { body, signatureBytes } = signatureOf(source);
+    if (signatureBytes <= FRAME_BYTES) return 'sign-file made no signature';
+    return hashSource(body) === before ? undefined : 'sign-file changed what it signed';
+  });
+  if (failure !== undefined) throw new CodedError('tool-failed', failure, { file });
+}
+
+function signatureOf(source: FileSource): SignedFile {
+  try {
+    return withoutSignature(source);
+  } catch (error) {
+    if (!(error instanceof CodedError)) throw error;
+    throw new CodedError('tool-failed', `sign-file made ${error.detail}`, { file: source.name }, error);
+  }
+}
+
+function withFile<T>(file: string, use: (source: FileSource) => T): T {
+  const source = FileSource.open(file);
+  try {
+    return use(source);
+  } finally {
+    source.close();
+  }
 }
 
 function readConfig(

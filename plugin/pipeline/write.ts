@@ -13,7 +13,7 @@ import { encodePermutation } from './manifest.js';
 import type { ScannedModules } from './module-roots.js';
 import { type WrittenModules, writeModules } from './modules.js';
 import type { Prepared, Target } from './prepare.js';
-import { DEFAULT_HASH, type Signing } from './signing.js';
+import { type Signing, signFile } from './signing.js';
 
 /** What stands in the staging folder, but for the reports and split.json. */
 export interface Written {
@@ -71,13 +71,13 @@ async function writeCarrier(
   out: OutFolder,
   { kernel, architecture, abi }: Target,
   split: Split,
-  { signer, hash }: Signing,
+  signing: Signing,
 ): Promise<Uint8Array> {
   const { header } = kernel.elf;
   const carrier = buildCarrier({ header, architecture, abi, rest: split.rest, baseSha256: sha256(split.paddedBase) });
   out.write(FILES.carrier, carrier);
-  if (signer === undefined) return carrier;
-  await signer.sign(out.staged(FILES.carrier), hash ?? DEFAULT_HASH);
+  if (signing.signer === undefined) return carrier;
+  await signFile(out.staged(FILES.carrier), signing);
   return readFileSync(out.staged(FILES.carrier));
 }
 

@@ -366,3 +366,35 @@ test('re-based modules and the carrier are signed with the kernel’s sign-file,
   t.is(broken.exitCode, 4);
   t.is((await cli(['verify', out])).exitCode, 0);
 });
+
+test('a sign-file that signs nothing or changes what it signs, is an error for a module and for the carrier', async t => {
+  const { modules, out } = fresh('unsigned');
+  const [key, cert] = ['key', 'cert'].map(name => join(scratch, `any-${name}`));
+  for (const file of [key, cert]) writeFileSync(file, 'any');
+  const octal = (bytes: Uint8Array): string =>
+    [...bytes].map(byte => `\\${byte.toString(8).padStart(3, '0')}`).join('');
+  const append = (bytes: Uint8Array): string => `printf '${octal(bytes)}' >>"$4"`;
+  const good = append(SIGNATURE);
+  const scripts: [body: string, what: RegExp | undefined][] = [
+    [good, undefined],
+    [':', /sign-file made no signature/],
+    [': >"$4"', /sign-file made no signature/],
+    [append(Buffer.concat([Buffer.alloc(12), MAGIC])), /sign-file made no signature/],
+    [append(Buffer.concat([Buffer.alloc(12, 255), MAGIC])), /made a signature of 4294967295 bytes/],
+    [`printf Z | dd of="$4" bs=1 seek=60 conv=notrunc 2>/dev/null; ${good}`, /changed what it signed/],
+  ];
+  const tool = join(scratch, 'sign-it');
+  const args = ['--modules', modules, '--sign-key', key, '--sign-cert', cert, '--sign-file', tool];
+  for (const [body, what] of scripts)
+    for (const file of ['tcp_bbr.ko', 'vmlinux_btf.ko']) {
+      writeFileSync(tool, `#!/bin/sh\ncase "$4" in */${file}) ${body};; *) ${good};; esac\n`);
+      chmodSync(tool, 0o755);
+      const run = await splitQuickly(vmlinux, out, ...args);
+      if (what === undefined) t.is(run.exitCode, 0, run.stderr);
+      else {
+        t.is(ERROR_LINE.exec(run.stderr)?.[1], 'tool-failed', `${file}, ${body}: ${run.stderr}`);
+        t.regex(run.stderr, what);
+        t.is(run.exitCode, 4);
+      }
+    }
+});
