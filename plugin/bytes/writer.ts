@@ -60,9 +60,9 @@ export class ByteWriter {
     return this;
   }
 
-  /** UTF-8, followed by a NUL. */
+  /** A byte a character (latin1), followed by a NUL. */
   cstring(text: string): this {
-    return this.bytes(new TextEncoder().encode(text)).u8(0);
+    return this.bytes(Buffer.from(text, 'latin1')).u8(0);
   }
 
   /** NULs up to the next multiple of `alignment` bytes. */

@@ -16,7 +16,7 @@ const MODULE_NAME_BYTES = 12;
 
 /** What a kernel asks of a module before it reads anything else of it. */
 export interface KernelAbi {
-  /** `6.12.117 SMP preempt mod_unload modversions ARMv7 p2v8 `, with its last space. */
+  /** `6.12.117 SMP preempt mod_unload modversions ARMv7 p2v8 `, with its last space; a character a byte (latin1). */
   readonly vermagic: string;
   /** sizeof(struct module) and offset of its `name`, in bytes. */
   readonly moduleSize: number;
@@ -69,6 +69,11 @@ export function readKernelAbi(
     moduleNameOffset: name.byteOffset,
     layoutCrc: /\bmodversions\b/.test(vermagic) ? layoutCrc(elf, symbols, given.layoutCrc) : undefined,
   };
+}
+
+/** What a person reads: a release may have UTF-8 in it. */
+export function shownVermagic({ vermagic }: KernelAbi): string {
+  return Buffer.from(vermagic, 'latin1').toString('utf8').trim();
 }
 
 function readVermagic(elf: ElfFile, symbols: Symbols): string {

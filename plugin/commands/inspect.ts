@@ -1,7 +1,7 @@
 import type { Btf } from '../btf/btf.js';
 import { KIND_SHAPES, kindName } from '../btf/kinds.js';
 import { NameIndex } from '../btf/names.js';
-import { readKernelAbi } from '../carrier/kernel-abi.js';
+import { readKernelAbi, shownVermagic } from '../carrier/kernel-abi.js';
 import { machineName } from '../elf/constants.js';
 import { CodedError, formatError } from '../errors.js';
 import { asKernel, type BtfInput, layoutCrcOf, readBtf, withInput } from '../pipeline/input.js';
@@ -99,7 +99,7 @@ function kernelFacts(input: BtfInput, args: InspectArguments): KernelFacts {
   });
   const closure = closeOver(kernel.btf, new Companions(kernel.btf, names), roots);
   return {
-    vermagic: abi.vermagic.trim(),
+    vermagic: shownVermagic(abi),
     moduleBytes: abi.moduleSize,
     roots: Object.fromEntries(
       REASONS.map(reason => [reason, closure.roots.filter(root => root.reason === reason).length] as const).filter(

@@ -97,7 +97,10 @@ export class ElfFile {
     return this.source.read(section.offset + offset, length);
   }
 
-  /** The NUL-terminated bytes at a virtual address, as text of at most `limit` bytes. Throws `elf-address`. */
+  /**
+   * The NUL-terminated bytes at a virtual address, at most `limit` of them, as text: a character each (latin1), like the names
+   * of BTF. Throws `elf-address`.
+   */
   readCString(address: bigint, limit: number): string {
     const { section, offset } = this.#locate(address);
     const bytes = this.source.read(section.offset + offset, Math.min(limit, section.size - offset));
@@ -108,7 +111,7 @@ export class ElfFile {
         `no string ends within ${limit} bytes of 0x${address.toString(16)}`,
         this.#at(section.name),
       );
-    return Buffer.from(bytes.buffer, bytes.byteOffset, end).toString('utf8');
+    return Buffer.from(bytes.buffer, bytes.byteOffset, end).toString('latin1');
   }
 
   /** A pointer-sized word of the file's class at a virtual address. Throws `elf-address`. */

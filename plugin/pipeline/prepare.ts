@@ -76,7 +76,7 @@ function prepareKernel(input: BtfInput, names: NameIndex, options: SplitOptions)
     found: kernelRoots(kernel),
     architecture: carrierArchitecture(elf.header, file),
     abi: readKernelAbi(elf, symbols, btf, names, {
-      vermagic: options.vermagic,
+      vermagic: options.vermagic && Buffer.from(options.vermagic, 'utf8').toString('latin1'),
       layoutCrc: layoutCrcOf(options.moduleSymvers),
     }),
   };

@@ -1,5 +1,6 @@
 import { basename, relative, resolve } from 'node:path';
 import { explainChange, proveUnchanged } from '../bytes/source.js';
+import { shownVermagic } from '../carrier/kernel-abi.js';
 import { machineName } from '../elf/constants.js';
 import { Compression, type Compressor } from '../host/compress.js';
 import { hashSource, sha256 } from '../host/hash.js';
@@ -143,7 +144,7 @@ function describeKernel(target: Target | undefined): { architecture?: string; ve
   const { header } = target.kernel.elf;
   return {
     architecture: `${machineName(header.machine)} ${header.class} bit ${header.order}-endian`,
-    vermagic: target.abi.vermagic.trim(),
+    vermagic: shownVermagic(target.abi),
   };
 }
 

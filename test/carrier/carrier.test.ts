@@ -7,6 +7,7 @@ import { ElfFile } from '../../plugin/elf/file.js';
 import { CodedError } from '../../plugin/errors.js';
 import { runSplit } from '../../plugin/pipeline/split.js';
 import { readelf, readelfHeader, readelfSections } from '../elf/readelf.js';
+import { ARM, kernelImage } from '../fuzz/seeds/kernel.js';
 import { bpftoolRaw } from '../support/bpftool.js';
 import { sha256Of } from '../support/cli.js';
 import { ElfPatch } from '../support/elf-patch.js';
@@ -179,4 +180,24 @@ test('a kernel without the symbol vermagic is refused unless --vermagic is given
   t.is(error?.code, 'vermagic');
   await runSplit({ ...options, vermagic: 'given' });
   if (haveTool(t, 'modinfo', 'kmod')) t.is(modinfo(join(options.out, 'vmlinux_btf.ko'), 'vermagic'), 'given');
+});
+
+test('a vermagic goes to the carrier byte for byte, whatever it is written in', async t => {
+  const file = join(folder, 'utf8-release');
+  for (const encoding of ['utf8', 'latin1'] as const) {
+    const release = Buffer.from(encoding === 'utf8' ? 'tüt' : 'tüüt', encoding);
+    const bytes = Buffer.from(kernelImage(ARM));
+    t.true(bytes.includes('modversions test \0'));
+    release.copy(bytes, bytes.indexOf('test \0'));
+    writeFileSync(file, bytes);
+    const out = join(folder, 'utf8-out');
+    const report = await runSplit({ file, out, compressors: [] });
+    if (encoding === 'utf8') t.is(report.input.vermagic, '6.12.117 SMP mod_unload modversions tüt');
+    const carrier = readFileSync(join(out, 'vmlinux_btf.ko'));
+    t.true(carrier.includes(Buffer.concat([Buffer.from('modversions '), release, Buffer.from(' \0')])));
+    if (encoding === 'latin1') continue;
+    const given = '6.12.117-größe modversions ';
+    await runSplit({ file, out, compressors: [], vermagic: given });
+    t.true(readFileSync(join(out, 'vmlinux_btf.ko')).includes(Buffer.from(`vermagic=${given}\0`, 'utf8')));
+  }
 });

@@ -9,6 +9,7 @@ import { Relocations } from '../../plugin/elf/relocations.js';
 import { SymbolTable } from '../../plugin/elf/symbols.js';
 import { CodedError, type ErrorCode } from '../../plugin/errors.js';
 import { readStructOps, type StructOps } from '../../plugin/roots/struct-ops.js';
+import { ARM, kernelImage } from '../fuzz/seeds/kernel.js';
 import { BtfBuilder } from '../support/build-btf.js';
 import { ElfPatch } from '../support/elf-patch.js';
 import { fixture } from '../support/fixtures.js';
@@ -113,6 +114,19 @@ test('a stub without a FUNC in the BTF is a warning: the unsplit kernel refuses 
   t.deepEqual(found.warnings, [
     'the stub xxx_tcp_ca_cong_avoid of tcp_congestion_ops.cong_avoid has no FUNC in the BTF: this kernel cannot register tcp_congestion_ops',
   ]);
+});
+
+test('a struct_ops whose name is no ASCII is found: names are bytes', t => {
+  const name = '\xe9cp_congestion_ops';
+  const bytes = Buffer.from(
+    Buffer.from(kernelImage(ARM)).toString('latin1').replaceAll('tcp_congestion_ops', name),
+    'latin1',
+  );
+  const elf = ElfFile.open(new MemorySource(bytes, 'vmlinux'));
+  const btf = Btf.decode(elf.data(elf.section('.BTF')));
+  const found = readStructOps(elf, Relocations.read(elf), SymbolTable.read(elf), btf, new NameIndex(btf));
+  t.deepEqual(found.names, [name]);
+  t.is(found.roots.filter(root => root.reason === 'stub').length, 3);
 });
 
 interface Old {
