@@ -103,6 +103,45 @@ export function explainChange(states: readonly FileState[], error: unknown): unk
   }
 }
 
+/** Bytes that come bit by bit, held once: in blocks of 1 MiB, for what is to come is not known. */
+export class GrowingSource implements ByteSource {
+  readonly name: string;
+  readonly #blocks: Uint8Array[] = [];
+  #size = 0;
+
+  constructor(name: string) {
+    this.name = name;
+  }
+
+  get size(): number {
+    return this.#size;
+  }
+
+  append(bytes: Uint8Array): void {
+    for (let done = 0; done < bytes.length; ) {
+      const at = this.#size % PIECE_BYTES;
+      if (at === 0) this.#blocks.push(new Uint8Array(PIECE_BYTES));
+      const part = bytes.subarray(done, done + PIECE_BYTES - at);
+      this.#blocks[this.#blocks.length - 1].set(part, at);
+      this.#size += part.length;
+      done += part.length;
+    }
+  }
+
+  read(offset: number, length: number): Uint8Array {
+    checkRange(this, offset, length);
+    const bytes = new Uint8Array(length);
+    for (let done = 0; done < length; ) {
+      const at = (offset + done) % PIECE_BYTES;
+      const block = this.#blocks[Math.floor((offset + done) / PIECE_BYTES)];
+      const part = block.subarray(at, Math.min(at + length - done, PIECE_BYTES));
+      bytes.set(part, done);
+      done += part.length;
+    }
+    return bytes;
+  }
+}
+
 export class FileSource implements ByteSource {
   readonly name: string;
   readonly size: number;

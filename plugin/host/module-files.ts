@@ -1,5 +1,7 @@
 import { readdirSync, realpathSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { type ByteSource, GrowingSource } from '../bytes/source.js';
+import { ElfFile } from '../elf/file.js';
 import { CodedError } from '../errors.js';
 
 /** How a module is compressed: by the suffix of its file, and with the options of the kernel's scripts/Makefile.modinst. */
@@ -19,8 +21,12 @@ export interface ModulePath {
   readonly packing: Packing | undefined;
 }
 
-/** More than any module takes unpacked; a small file must not fill the memory. */
-const MAX_UNPACKED = 256 << 20;
+/**
+ * What a module may take unpacked, in bytes: the largest, amdgpu.ko, has some 100 MB with its DWARF and far below 64 MiB as it is
+ * installed. It is held in memory, and a small file must not fill that.
+ */
+const MAX_UNPACKED = 128 << 20;
+const ELF_MAGIC_BYTES = 4;
 /** A tree of modules is some ten folders deep. */
 const MAX_DEPTH = 64;
 
@@ -74,23 +80,37 @@ function realPath(path: string): string | undefined {
   }
 }
 
-/** The bytes of a compressed module. Throws `tool-missing`, `module-damaged`. */
-export async function unpackModule(path: string, packing: Packing): Promise<Uint8Array> {
+/**
+ * A compressed module, unpacked into memory. What is no ELF file is given up at its first bytes, and what is too large before it is
+ * held: a few KB may unpack to gigabytes. Throws `tool-missing`, `module-damaged`.
+ */
+export async function unpackModule(path: string, packing: Packing): Promise<ByteSource> {
   const { execa } = await import('execa');
   const [program, ...options] = PACKERS[packing].unpack;
-  const result = await execa(program, options, {
-    inputFile: path,
-    encoding: 'buffer',
-    maxBuffer: MAX_UNPACKED,
-    stripFinalNewline: false,
-    stderr: 'ignore',
-    reject: false,
-  });
+  const running = execa(program, options, { inputFile: path, buffer: false, stderr: 'ignore', reject: false });
+  const unpacked = new GrowingSource(path);
+  let refused: string | undefined;
+  try {
+    for await (const chunk of running.iterable({ binary: true })) {
+      const before = unpacked.size;
+      if (before + chunk.length > MAX_UNPACKED) refused = `more than ${MAX_UNPACKED} bytes unpacked`;
+      else {
+        unpacked.append(chunk);
+        if (before < ELF_MAGIC_BYTES && unpacked.size >= ELF_MAGIC_BYTES && !ElfFile.isElf(unpacked))
+          refused = 'it does not unpack to an ELF file';
+      }
+      if (refused === undefined) continue;
+      running.kill('SIGKILL');
+      break;
+    }
+  } catch {
+    // It ends so when the program fails; what it came to is asked for below.
+  }
+  const result = await running;
+  if (refused !== undefined) throw new CodedError('module-damaged', refused, { file: path });
   if (result.code === 'ENOENT') throw new CodedError('tool-missing', program, { file: path });
-  if (result.isMaxBuffer)
-    throw new CodedError('module-damaged', `more than ${MAX_UNPACKED} bytes unpacked`, { file: path });
   if (result.failed) throw new CodedError('module-damaged', `${program} does not unpack it`, { file: path });
-  return result.stdout;
+  return unpacked;
 }
 
 /** Compresses a file into another. Throws `tool-missing`, `tool-failed`. */

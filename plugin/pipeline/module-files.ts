@@ -1,6 +1,6 @@
 import { realpathSync, statSync } from 'node:fs';
 import { sep } from 'node:path';
-import { type ByteSource, FileSource, type FileState, MemorySource } from '../bytes/source.js';
+import { type ByteSource, FileSource, type FileState } from '../bytes/source.js';
 import { CodedError } from '../errors.js';
 import { findModules, type ModulePath, unpackModule } from '../host/module-files.js';
 import { type BuiltAgainst, type KernelModule, readModule } from '../modules/read.js';
@@ -57,8 +57,8 @@ export async function withModuleFile<T>(
 ): Promise<T> {
   const source = FileSource.open(path.path);
   try {
-    if (path.packing === undefined) return await use(source, source.state);
-    return await use(new MemorySource(await unpackModule(path.path, path.packing), path.path), source.state);
+    const file = path.packing === undefined ? source : await unpackModule(path.path, path.packing);
+    return await use(file, source.state);
   } catch (error) {
     throw source.explain(error);
   } finally {

@@ -1,5 +1,5 @@
 import type { NameIndex } from '../btf/names.js';
-import { FileSource, MemorySource, pieces } from '../bytes/source.js';
+import { FileSource, pieces } from '../bytes/source.js';
 import { resizeSections } from '../elf/resize-sections.js';
 import { CodedError } from '../errors.js';
 import { hashSource } from '../host/hash.js';
@@ -96,7 +96,7 @@ async function writeModule(
     rebaser.prove(open.module, plan, withoutSignature(staged).body);
     if (path.packing !== undefined) {
       await packModule(out.staged(plain), out.staged(name), path.packing);
-      const again = new MemorySource(await unpackModule(out.staged(name), path.packing), name);
+      const again = await unpackModule(out.staged(name), path.packing);
       if (hashSource(again) !== hashSource(staged))
         throw new CodedError('invariant', 'it does not unpack to what was packed');
       out.discard(plain);

@@ -14,10 +14,11 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import test from 'ava';
 import { readelfSections } from '../elf/readelf.js';
 import { cli, ERROR_LINE, hashesOf, splitQuickly } from '../support/cli.js';
-import { fixture } from '../support/fixtures.js';
+import { fixture, repository } from '../support/fixtures.js';
 import { moduleFolder } from '../support/module-folder.js';
 import { scratchFolder } from '../support/scratch.js';
 import { haveTool } from '../support/tools.js';
@@ -178,6 +179,37 @@ test('what claims to be compressed and is not is one error', async t => {
     t.is(ERROR_LINE.exec(run.stderr)?.[1], 'module-damaged', run.stderr);
     rmSync(join(modules, `torn.ko${suffix}`));
   }
+});
+
+test('a small file that unpacks to more than a module is given up before it fills the memory', t => {
+  const folder = join(scratch, 'zeros');
+  mkdirSync(folder);
+  const source = join(repository, 'build', 'plugin', 'host', 'module-files.js');
+  const program = `const { unpackModule } = await import(${JSON.stringify(source)});
+    const rss = () => process.resourceUsage().maxRSS / 1024;
+    await import('execa');
+    const before = rss();
+    const code = await unpackModule(process.argv[1], '.gz').then(({ size }) => size, error => error.code + ': ' + error.detail);
+    console.log(JSON.stringify({ code, grown: rss() - before }));`;
+  const run = (file: string): { code: string | number; grown: number } =>
+    JSON.parse(execFileSync(process.execPath, ['--input-type=module', '-e', program, file], { encoding: 'utf8' }));
+  const packed = (name: string, start: Uint8Array, mebibytes: number): string => {
+    const file = join(folder, `${name}.ko.gz`);
+    // A gzip file is a row of members.
+    const zeros = gzipSync(new Uint8Array(1 << 20));
+    writeFileSync(file, Buffer.concat([gzipSync(start), ...Array.from({ length: mebibytes }, () => zeros)]));
+    return file;
+  };
+  const bytes = readFileSync(fixture(`${KERNEL}/dummy.ko`));
+  const zeros = run(packed('zeros', new Uint8Array(1), 250));
+  t.is(zeros.code, 'module-damaged: it does not unpack to an ELF file');
+  t.true(zeros.grown < 20, `${zeros.grown} MiB`);
+  const bomb = run(packed('bomb', bytes, 250));
+  t.is(bomb.code, `module-damaged: more than ${128 << 20} bytes unpacked`);
+  t.true(bomb.grown < 128 + 32, `${bomb.grown} MiB`);
+  const large = run(packed('large', bytes, 100));
+  t.is(large.code, bytes.length + (100 << 20));
+  t.true(large.grown < 100 + 32, `held once: ${large.grown} MiB`);
 });
 
 test('every truncation of a module is one coded error or is found out', async t => {
