@@ -10,10 +10,7 @@ import {
   KIND_RESTRICT,
   KIND_VOLATILE,
 } from './kinds.js';
-
-/** FNV-1a, 32 bits, from another start in each run: who knows the start can make any number of names with one hash. */
-const HASH_START = Math.floor(Math.random() * 2 ** 32) | 0;
-const HASH_FACTOR = 16777619;
+import { isName, StringTable } from './string-table.js';
 
 /** The kernel takes names of at most 511 bytes (KSYM_NAME_LEN). More than this is hostile: names may share their ends. */
 export const MAX_NAME_BYTES = 1024;
@@ -100,20 +97,18 @@ export class NameIndex {
 
 /** The types of some kinds by name. */
 class NameTable {
-  readonly #btf: Btf;
-  /** Hash slot → a type of that name. */
-  readonly #slots: Uint32Array;
+  readonly #names: StringTable;
+  /** Slot of a name → a type of that name. */
+  readonly #heads: Uint32Array;
   /** Type → another type of its name; 0 ends. Of one kind, ids ascend. */
   readonly next: Uint32Array;
 
   constructor(btf: Btf, kinds: readonly number[]) {
-    this.#btf = btf;
     const count = kinds.reduce((sum, kind) => sum + btf.ofKind(kind).length, 0);
-    let size = 16;
-    while (size < count * 2) size *= 2;
-    this.#slots = new Uint32Array(size);
+    this.#names = new StringTable(btf.strings, count);
+    this.#heads = new Uint32Array(this.#names.slots);
     this.next = new Uint32Array(btf.count + 1);
-    for (const kind of kinds) addNames(btf, btf.ofKind(kind), this.#slots, this.next);
+    for (const kind of kinds) addNames(btf, btf.ofKind(kind), this.#names, this.#heads, this.next);
   }
 
   /** `name`: its bytes, without NUL. */
@@ -124,45 +119,22 @@ class NameTable {
   }
 
   first(bytes: Uint8Array, offset: number, length: number): number {
-    const { words, starts, strings } = this.#btf;
-    const mask = this.#slots.length - 1;
-    let hash = HASH_START;
-    for (let i = offset; i < offset + length; i++) hash = Math.imul(hash ^ bytes[i], HASH_FACTOR);
-    let slot = (hash ^ (hash >>> 15)) & mask;
-    for (let found = this.#slots[slot]; found !== 0; found = this.#slots[slot]) {
-      if (isName(strings, words[starts[found - 1]], bytes, offset, length)) return found;
-      slot = (slot + 1) & mask;
-    }
-    return 0;
+    const slot = this.#names.find(bytes, offset, length);
+    return slot < 0 ? 0 : this.#heads[slot];
   }
 }
 
-/** Linear probing, compared by bytes; from the last type to the first, so that ids ascend without a tail pointer. */
-function addNames(btf: Btf, ids: Uint32Array, slots: Uint32Array, next: Uint32Array): void {
-  const { words, starts, strings } = btf;
-  const mask = slots.length - 1;
+/** From the last type to the first, so that ids ascend without a tail pointer. */
+function addNames(btf: Btf, ids: Uint32Array, names: StringTable, heads: Uint32Array, next: Uint32Array): void {
+  const { words, starts } = btf;
   for (let nth = ids.length - 1; nth >= 0; nth--) {
     const id = ids[nth];
     const offset = words[starts[id - 1]];
     if (offset === 0) continue;
-    let hash = HASH_START;
-    let end = offset;
-    for (let byte = strings[end]; byte !== 0; byte = strings[++end]) hash = Math.imul(hash ^ byte, HASH_FACTOR);
-    let slot = (hash ^ (hash >>> 15)) & mask;
-    let found = slots[slot];
-    while (found !== 0 && !isName(strings, words[starts[found - 1]], strings, offset, end - offset)) {
-      slot = (slot + 1) & mask;
-      found = slots[slot];
-    }
-    next[id] = found;
-    slots[slot] = id;
+    const slot = names.add(offset);
+    next[id] = heads[slot];
+    heads[slot] = id;
   }
-}
-
-/** True when the string at `at` is the `length` bytes at `offset` of `bytes`. */
-function isName(strings: Uint8Array, at: number, bytes: Uint8Array, offset: number, length: number): boolean {
-  for (let i = 0; i < length; i++) if (strings[at + i] !== bytes[offset + i]) return false;
-  return strings[at + length] === 0;
 }
 
 /**

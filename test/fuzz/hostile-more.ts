@@ -6,7 +6,7 @@ import * as elf from '../../plugin/elf/constants.js';
 import { ElfFile } from '../../plugin/elf/file.js';
 import { type ObjectSection, writeObject } from '../../plugin/elf/write-object.js';
 import { BtfBuilder } from '../support/build-btf.js';
-import { type Hostile, MANY, sharedNames, upTo } from './hostile.js';
+import { equalHashes, type Hostile, MANY, sharedNames, upTo } from './hostile.js';
 import { strippedKernel } from './seeds/beside.js';
 import { ARM, IDS, kernelImage } from './seeds/kernel.js';
 import { kernelTypes } from './seeds/kernel-btf.js';
@@ -217,6 +217,24 @@ export const HOSTILE_MORE: readonly Hostile[] = [
     target: 'rebase',
     parts: () => [OWN, longNames(), PRUNE],
     comesTo: 'btf-strings',
+  },
+  {
+    name: 'a module on a base whose names have one hash',
+    target: 'rebase',
+    parts: () => {
+      const kernel = new BtfBuilder();
+      kernel.struct(
+        'root',
+        4,
+        equalHashes(MANY).map(name => ({ name, type: 2, bits: 0 })),
+      );
+      kernel.int('int', 4);
+      const bytes = kernel.build();
+      const own = new BtfBuilder({ onto: Btf.decode(bytes) });
+      own.ptr(1);
+      return [bytes, bareModule([section('.BTF', own.build())]), Buffer.from('keep')];
+    },
+    comesTo: 'fine',
   },
   {
     name: 'a section of a module aligned to a gigabyte',

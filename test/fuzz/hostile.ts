@@ -40,7 +40,7 @@ export function sharedNames(add: (b: BtfBuilder, name: (nth: number) => number) 
 }
 
 /** Names that FNV-1a, from its usual start, takes for the same: pairs of equal blocks, one behind the other. */
-function equalHashes(count: number): string[] {
+export function equalHashes(count: number): string[] {
   let state = 2166136261;
   const pairs: (readonly [string, string])[] = [];
   while (2 ** pairs.length < count) {
