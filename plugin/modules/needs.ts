@@ -16,6 +16,8 @@ export interface Seed {
   readonly id: number;
   /** In words. */
   readonly why: string;
+  /** An ops struct: programs implement its members. */
+  readonly isOps?: boolean;
 }
 
 /**

@@ -3,6 +3,7 @@ import {
   KIND_ENUM,
   KIND_ENUM64,
   KIND_FLOAT,
+  KIND_FUNC,
   KIND_FWD,
   KIND_INT,
   KIND_STRUCT,
@@ -13,8 +14,9 @@ import {
 import type { NameIndex } from '../btf/names.js';
 import type { Root } from '../roots/root.js';
 import { isLink } from '../split/forward.js';
+import { protoPointees, prototypesOf } from '../split/pointees.js';
 import type { Reach } from '../split/split.js';
-import type { Needs } from './needs.js';
+import type { Needs, Seed } from './needs.js';
 
 /** A module and the types of vmlinux that its types refer to. */
 export interface ModuleReferences {
@@ -30,6 +32,27 @@ export interface ModuleReferences {
  */
 export function neededRoots(module: string, needs: Needs): Root[] {
   return [...needs.outside].map(([id, { why }]) => ({ id, reason: 'module', source: `${module}: ${why}` }));
+}
+
+/**
+ * Structs and unions of vmlinux behind the pointers that a module's kfuncs, destructors, iterators, and the members and stubs
+ * of its struct_ops take or return: they are whole in the base whatever the closure. As a FWD there, each module would define
+ * its own, and what one function returns would be no argument for another. A prototype that many have is looked at once.
+ */
+export function pointeeRoots(module: string, btf: Btf, seeds: readonly Seed[]): Root[] {
+  const known = new Set<number>();
+  const found = new Map<number, Root>();
+  for (const { id, why, isOps } of seeds) {
+    if (btf.kind(id) !== KIND_FUNC && isOps !== true) continue;
+    for (const proto of prototypesOf(btf, id)) {
+      if (known.has(proto)) continue;
+      known.add(proto);
+      for (const pointee of protoPointees(btf, proto))
+        if (pointee < btf.firstId && !found.has(pointee))
+          found.set(pointee, { id: pointee, reason: 'module', source: `${module}: ${why}` });
+    }
+  }
+  return [...found.values()];
 }
 
 const DISTILLED_KINDS = new Set([KIND_INT, KIND_FLOAT, KIND_ENUM, KIND_ENUM64, KIND_FWD, KIND_STRUCT, KIND_UNION]);

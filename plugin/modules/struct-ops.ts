@@ -35,7 +35,7 @@ export function structOpsSeeds(module: KernelModule, original: Btf, names: NameI
     if (struct === 0 || btf.kind(struct) !== KIND_STRUCT || btf.name(struct) !== name) continue;
     if (parts[0].name !== 'common' && parts[0].name !== 'refcnt') continue;
     const why = `struct_ops ${name}`;
-    seeds.push({ id: struct, why }, { id: value, why });
+    seeds.push({ id: struct, why, isOps: true }, { id: value, why });
     if (done.has(struct)) continue;
     done.add(struct);
     tables ??= new StubTables(module, original, names);

@@ -6,7 +6,7 @@ import type { ModulePath } from '../host/module-files.js';
 import { willChange } from '../modules/module-rebaser.js';
 import { type ModuleMode, reach, referredOutside, seedsOf } from '../modules/needs.js';
 import type { BuiltAgainst } from '../modules/read.js';
-import { distilledRoots, type ModuleReferences, neededRoots, sharedRoots } from '../modules/roots.js';
+import { distilledRoots, type ModuleReferences, neededRoots, pointeeRoots, sharedRoots } from '../modules/roots.js';
 import type { Root } from '../roots/root.js';
 import { closeOver } from '../split/closure.js';
 import { Companions } from '../split/companions.js';
@@ -70,8 +70,9 @@ export async function scanModules(
           );
         return;
       }
-      const needs = reach(btf, seedsOf(module, original, names));
-      roots.push(...neededRoots(name, needs));
+      const seeds = seedsOf(module, original, names);
+      const needs = reach(btf, seeds);
+      roots.push(...neededRoots(name, needs), ...pointeeRoots(name, btf, seeds));
       references.push({ name, entries: referredOutside(btf, mode === 'prune' ? needs.own : undefined) });
     });
   }

@@ -1,7 +1,7 @@
 import type { Btf } from '../btf/btf.js';
 import { KIND_FUNC, KIND_FUNC_PROTO, KIND_PTR, KIND_STRUCT, KIND_UNION, ROLE_TYPE } from '../btf/kinds.js';
 import { functionPointer, members, skipModifiers } from '../btf/resolve.js';
-import type { Root } from '../roots/root.js';
+import type { Reason, Root } from '../roots/root.js';
 
 /** btf_check_iter_arg (kernel/bpf/btf.c) wants a STRUCT of this prefix behind the first argument of an iterator's kfuncs. */
 const ITERATOR_PREFIX = 'bpf_iter_';
@@ -15,25 +15,45 @@ const ITERATOR_PREFIX = 'bpf_iter_';
  * Ids in no order, possibly repeated.
  */
 export function pointeesThatStay(btf: Btf, roots: readonly Root[]): number[] {
-  return roots.flatMap(({ id, reason }) => {
-    const kind = btf.kind(id);
-    if (kind === KIND_FUNC) {
-      const pointees = protoPointees(btf, btf.sizeOrType(id));
-      if (reason === 'stub' || reason === 'iterator' || reason === 'lsm') return pointees;
-      return reason === 'kfunc' ? pointees.filter(pointee => btf.name(pointee).startsWith(ITERATOR_PREFIX)) : [];
-    }
-    if (kind !== KIND_STRUCT || reason !== 'struct_ops') return [];
-    return members(btf, id).flatMap(({ type }) => protoPointees(btf, functionPointer(btf, type)));
-  });
+  const whole = new Set<number>();
+  const iterators = new Set<number>();
+  for (const { id, reason } of roots) {
+    const isFunction = btf.kind(id) === KIND_FUNC;
+    if (isFunction && reason === 'kfunc') iterators.add(btf.sizeOrType(id));
+    else if (isFunction ? WHOLE_FUNCTIONS.includes(reason) : reason === 'struct_ops')
+      for (const proto of prototypesOf(btf, id)) whole.add(proto);
+  }
+  return [
+    ...[...whole].flatMap(proto => protoPointees(btf, proto)),
+    ...[...iterators]
+      .flatMap(proto => protoPointees(btf, proto))
+      .filter(pointee => btf.name(pointee).startsWith(ITERATOR_PREFIX)),
+  ];
 }
 
-/** What the pointers among result and parameters of a FUNC_PROTO lead to; nothing for another kind. */
-function protoPointees(btf: Btf, proto: number): number[] {
+const WHOLE_FUNCTIONS: readonly Reason[] = ['stub', 'iterator', 'lsm'];
+
+/** The FUNC_PROTO of a FUNC, or those of the members of a struct that are pointers to functions. */
+export function prototypesOf(btf: Btf, id: number): number[] {
+  const kind = btf.kind(id);
+  if (kind === KIND_FUNC) return [btf.sizeOrType(id)];
+  if (kind !== KIND_STRUCT) return [];
+  return members(btf, id)
+    .map(({ type }) => functionPointer(btf, type))
+    .filter(proto => proto !== 0);
+}
+
+/**
+ * Structs and unions to which the pointers among result and parameters of a FUNC_PROTO lead; nothing for another kind. The BTF
+ * may have a base.
+ */
+export function protoPointees(btf: Btf, proto: number): number[] {
   if (proto === 0 || btf.kind(proto) !== KIND_FUNC_PROTO) return [];
   const start = btf.start(proto);
-  const { words, roles } = btf.owner(proto);
+  const owner = btf.owner(proto);
+  const { words, roles } = owner;
   const found: number[] = [];
-  for (let i = start + 2; i < start + btf.recordBytes(proto) / 4; i++) {
+  for (let i = start + 2; i < start + owner.recordBytes(proto) / 4; i++) {
     if (roles[i] !== ROLE_TYPE) continue;
     const pointer = skipModifiers(btf, words[i]);
     if (pointer === 0 || btf.kind(pointer) !== KIND_PTR) continue;

@@ -7,7 +7,7 @@ import { resizeSections } from '../../plugin/elf/resize-sections.js';
 import { ModuleRebaser } from '../../plugin/modules/module-rebaser.js';
 import { MODULE_MODES, type ModuleMode, reach, referredOutside, seedsOf } from '../../plugin/modules/needs.js';
 import { readModule } from '../../plugin/modules/read.js';
-import { distilledRoots, neededRoots } from '../../plugin/modules/roots.js';
+import { distilledRoots, neededRoots, pointeeRoots } from '../../plugin/modules/roots.js';
 import { withoutSignature } from '../../plugin/modules/signature.js';
 import { type ScannedModules, withModuleRoots } from '../../plugin/pipeline/module-roots.js';
 import { runSplit } from '../../plugin/pipeline/split.js';
@@ -68,8 +68,9 @@ function rebaseOnto({ original, names, roots }: Kernel, ko: Uint8Array, mode: Mo
   if (btf !== undefined && mode !== 'strip') {
     if (distilled !== undefined) asked.push(...distilledRoots('module', distilled, original, names).roots);
     else {
-      const needs = reach(btf, seedsOf(module, original, names));
-      asked.push(...neededRoots('module', needs));
+      const seeds = seedsOf(module, original, names);
+      const needs = reach(btf, seeds);
+      asked.push(...neededRoots('module', needs), ...pointeeRoots('module', btf, seeds));
       const entries = referredOutside(btf, mode === 'prune' ? needs.own : undefined);
       // As if there were two modules that refer to some of the same.
       references.push({ name: 'module', entries }, { name: 'other', entries: entries.filter((_, i) => i % 2 === 0) });

@@ -1,8 +1,9 @@
-import { readFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
 import { MODULE_MODES } from '../../plugin/modules/needs.js';
 import { runSplit } from '../../plugin/pipeline/split.js';
+import { verifyOut } from '../../plugin/pipeline/verify.js';
 import { readelf, readelfSections } from '../elf/readelf.js';
 import { bpftoolRaw } from '../support/bpftool.js';
 import { fixture } from '../support/fixtures.js';
@@ -167,3 +168,47 @@ for (const kernel of KERNELS.filter(name => name !== WITHOUT_MODULE_BTF))
         t.is(ids > 0, name === 'tcp_bbr.ko');
       }
     });
+
+test('closure forward: the kernel’s own structs that kfuncs of modules take and return stand in the base, and only there', async t => {
+  if (!haveTool(t, 'bpftool', 'bpftool')) return;
+  const vmlinux = fixture('arm64-virt/vmlinux');
+  const from = join(folder, 'forward', 'from');
+  const out = join(folder, 'forward', 'out');
+  mkdirSync(from, { recursive: true });
+  const files = ['nf_conntrack', 'nf_defrag_ipv4', 'nf_defrag_ipv6', 'nf_nat', 'tcp_bbr', 'dummy'].map(
+    name => `${name}.ko`,
+  );
+  for (const name of files) copyFileSync(fixture(`arm64-virt/${name}`), join(from, name));
+  await runSplit({ file: vmlinux, out, compressors: [], modules: from, reach: 'forward' });
+  await verifyOut(out);
+  const isStruct = (text = ''): boolean => /^\[\d+\] (STRUCT|UNION) /.test(text);
+  const known = new Set([...(await dumpBase(vmlinux)).types.values()].filter(isStruct).map(nameOf));
+  const firstId = (await lastId(join(out, 'base.btf'))) + 1;
+  const met = new Set<string>();
+  for (const name of ['nf_conntrack.ko', 'nf_nat.ko']) {
+    const { types } = await dump(join(out, 'modules', name), join(out, 'base.btf'));
+    const skip = (id: number): number => {
+      const text = types.get(id) ?? '';
+      return /^\[\d+\] (CONST|TYPEDEF|VOLATILE|TYPE_TAG) /.test(text) ? skip(parts(text).refs[0]) : id;
+    };
+    const symbols = readelf('-s', join(from, name));
+    for (const [func, id] of functions({ types }, firstId)) {
+      if (!symbols.includes(`__BTF_ID__func__${func}__`)) continue;
+      for (const ref of parts(types.get(parts(types.get(id) ?? '').refs[0]) ?? '').refs) {
+        const pointer = types.get(skip(ref)) ?? '';
+        if (!/^\[\d+\] PTR /.test(pointer)) continue;
+        const target = skip(parts(pointer).refs[0]);
+        const text = types.get(target) ?? '';
+        if (!known.has(nameOf(text)) && isStruct(text)) continue;
+        t.true(isStruct(text) && target < firstId, `${func}: ${text}`);
+        met.add(nameOf(text));
+      }
+    }
+  }
+  t.deepEqual([...met].sort(), ['__sk_buff', 'bpf_sock_tuple', 'nf_conn', 'nf_conn___init', 'nf_inet_addr', 'xdp_md']);
+});
+
+/** The name that bpftool prints. */
+function nameOf(text: string): string {
+  return /'(.*?)'/.exec(text)?.[1] ?? '';
+}

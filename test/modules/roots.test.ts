@@ -2,7 +2,8 @@ import test from 'ava';
 import fc from 'fast-check';
 import { Btf } from '../../plugin/btf/btf.js';
 import { NameIndex } from '../../plugin/btf/names.js';
-import { distilledRoots, sharedRoots } from '../../plugin/modules/roots.js';
+import { reach } from '../../plugin/modules/needs.js';
+import { distilledRoots, neededRoots, pointeeRoots, sharedRoots } from '../../plugin/modules/roots.js';
 import { withModuleRoots } from '../../plugin/pipeline/module-roots.js';
 import { renderMarkdown } from '../../plugin/report/render/markdown.js';
 import { renderText } from '../../plugin/report/render/text.js';
@@ -119,6 +120,60 @@ test('closure forward: a pointer that modules share brings the struct it points 
   t.true([proto, struct, other].every(id => shared.some(found => found.id === id)));
   roots.push(...shared);
   t.deepEqual(sharedRoots(original, modules, solidTypes(original, companions, roots), 'forward'), []);
+});
+
+test('what kfuncs, iterators, members and stubs of a module point to in vmlinux is whole in the base', t => {
+  const b = new BtfBuilder();
+  const int = b.int('int', 4);
+  const named = (name: string): number => b.struct(name, 4, [{ name: 'x', type: int, bits: 0 }]);
+  const [taken, returned, iterated, member, stub, notCalled, listed, far] = [
+    ...['taken', 'returned', 'iterated', 'member', 'stub', 'notCalled', 'listed', 'far'].map(named),
+  ];
+  const toTaken = b.typedef('taken_p', b.ptr(b.const(taken)));
+  const deep = b.ptr(b.ptr(far));
+  const common = b.funcProto(0, [{ name: 's', type: b.ptr(stub) }]);
+  const pointers = { iterated: b.ptr(iterated), member: b.ptr(member), notCalled: b.ptr(notCalled) };
+  const m = new BtfBuilder({ base: b });
+  const own = m.struct('own', 4, [{ name: 'x', type: int, bits: 0 }]);
+  const kfunc = m.func(
+    'bpf_demo',
+    m.funcProto(m.ptr(returned), [
+      { name: 'a', type: toTaken },
+      { name: 'b', type: m.ptr(own) },
+      { name: 'c', type: deep },
+    ]),
+  );
+  const iterator = m.func('bpf_iter_demo', m.funcProto(int, [{ name: 'i', type: pointers.iterated }]));
+  const ops = m.struct('demo_ops', 16, [
+    { name: 'call', type: m.ptr(m.funcProto(int, [{ name: 'm', type: pointers.member }])), bits: 0 },
+    { name: 'data', type: pointers.notCalled, bits: 64 },
+  ]);
+  const stubs = ['one', 'two'].map(name => m.func(name, common));
+  const original = Btf.decode(b.build());
+  const module = Btf.decode(m.build(), original);
+  const seeds = [
+    ...[kfunc, iterator, ...stubs].map(id => ({ id, why: `func ${module.name(id)}` })),
+    { id: ops, why: 'struct_ops demo_ops', isOps: true },
+    { id: listed, why: 'in .BTF_ids' },
+  ];
+  const found = pointeeRoots('demo', module, seeds);
+  t.deepEqual(
+    found.map(({ id, source }) => `${original.name(id)}, ${source}`),
+    [
+      'returned, demo: func bpf_demo',
+      'taken, demo: func bpf_demo',
+      'iterated, demo: func bpf_iter_demo',
+      'stub, demo: func one',
+      'member, demo: struct_ops demo_ops',
+    ],
+  );
+  const needs = reach(module, seeds);
+  const roots = [...neededRoots('demo', needs), ...found];
+  const solid = solidTypes(original, new Companions(original, new NameIndex(original)), roots);
+  t.deepEqual(
+    [taken, returned, iterated, member, stub, notCalled, listed, far].map(id => solid[id]),
+    [1, 1, 1, 1, 1, 0, 1, 0],
+  );
 });
 
 test('names of a .BTF.base: every type that the kernel would meet, and what vmlinux lacks', t => {
