@@ -80,21 +80,25 @@ export class ModuleRebaser {
     };
   }
 
-  /** Proves a finished module, its signature taken off, against its original. Throws `code`. */
-  prove(module: KernelModule, plan: ModulePlan, body: ByteSource, code: ErrorCode = 'invariant'): void {
+  /**
+   * Proves a finished module, its signature taken off, against its original. Returns its BTF where that was re-based. Throws
+   * `code`.
+   */
+  prove(module: KernelModule, plan: ModulePlan, body: ByteSource, code: ErrorCode = 'invariant'): Btf | undefined {
     const elf = ElfFile.open(body);
     proveResized(module.elf, elf, plan.changes, code);
     const { btf, distilled } = module;
-    if (plan.rebased === undefined || btf === undefined) return;
+    if (plan.rebased === undefined || btf === undefined) return undefined;
     const prover = distilled === undefined ? this.#prover : new ModuleProver(standalone(distilled));
     const after = prover.prove(btf, elf.data(elf.section('.BTF')), plan.rebased.from, body.name, code);
-    if (module.ids === undefined) return;
+    if (module.ids === undefined) return after;
     // Each id is compared with the name and kind of its symbol once more, and sets with their order.
     const ids = readBtfIds(elf, SymbolTable.read(elf), after);
     const roots = module.ids.roots;
     const same =
       ids?.roots.length === roots.length && ids.roots.every((root, i) => sameName(after, root.id, btf, roots[i].id));
     if (!same) throw new CodedError(code, 'its ids name other types', { file: body.name, section: BTF_IDS_SECTION });
+    return after;
   }
 }
 

@@ -10,7 +10,8 @@ import type { ElfFile } from '../elf/file.js';
 import { SymbolTable } from '../elf/symbols.js';
 import { CodedError } from '../errors.js';
 import { hashSource } from '../host/hash.js';
-import { SPLIT_JSON } from '../host/out-folder.js';
+import { findModules } from '../host/module-files.js';
+import { MODULES_FOLDER, SPLIT_JSON } from '../host/out-folder.js';
 import { BTF_IDS_SECTION, readBtfIds } from '../roots/btf-ids.js';
 import { Companions } from '../split/companions.js';
 import { type LintedIds, lintSplit } from '../split/lint-split.js';
@@ -18,6 +19,7 @@ import { FILES } from './files.js';
 import { type BtfInput, withInput } from './input.js';
 import { describeFinding } from './lint.js';
 import { decodePermutation, type Manifest } from './manifest.js';
+import { withModule } from './module-files.js';
 import { readManifest } from './out.js';
 
 export interface LintRequest {
@@ -98,12 +100,31 @@ async function lintOut(out: string, given: KernelRules | undefined): Promise<Lin
   parts.push(lintOne(join(out, FILES.rest), rest, kernel, undefined));
   // What a program such as bpftool reads; no kernel of 7.2 or later looks for names in it, so it need not be sorted.
   parts.push(lintOne(join(out, FILES.full), read(FILES.full), { ...kernel, sorted: false }, undefined));
+  parts.push(...(await lintModules(out, base, kernel)));
   const original = resolve(out, manifest.input.file);
   if (existsSync(original)) {
     const ids = isKernel ? await withInput(image, undefined, input => imageIds(input, base)) : undefined;
     const findings = await withInput(original, undefined, input => lintAgainst(out, manifest, input, base, rest, ids));
     parts.push({ file: out, kernel: kernel.version, ...findings });
   }
+  return parts;
+}
+
+/** The carrier and the re-based modules, on the base; a `.BTF.base` on its own. What has no types is left out. */
+async function lintModules(out: string, base: Btf, kernel: KernelRules): Promise<LintedFile[]> {
+  const carrier = join(out, FILES.carrier);
+  const parts: LintedFile[] = [];
+  if (existsSync(carrier))
+    parts.push(await withInput(carrier, base, ({ btf, elf }) => lintOne(carrier, btf, kernel, elf)));
+  const folder = join(out, MODULES_FOLDER);
+  const against = { original: base, machine: undefined, vermagic: undefined };
+  for (const path of existsSync(folder) ? findModules(folder, join(out, 'none')) : [])
+    await withModule(path, against, ({ module: { btf, distilled, elf } }) => {
+      // The kernel looks each of its names up in vmlinux; it is never searched itself.
+      if (distilled !== undefined)
+        parts.push(lintOne(`${path.path} (.BTF.base)`, distilled, { ...kernel, sorted: false }, elf));
+      if (btf !== undefined) parts.push(lintOne(path.path, btf, kernel, elf));
+    });
   return parts;
 }
 

@@ -3,6 +3,7 @@ import type { Finding, Findings } from '../btf/lint/findings.js';
 import { ANY_KERNEL, kernelRules } from '../btf/lint/kernels.js';
 import { lint } from '../btf/lint.js';
 import { CodedError, type ErrorCode } from '../errors.js';
+import type { BuiltAgainst, KernelModule } from '../modules/read.js';
 import { type LintedIds, lintSplit } from '../split/lint-split.js';
 import type { Split } from '../split/split.js';
 
@@ -30,6 +31,20 @@ export function refuseViolations(original: Btf, split: Split, target: LintedKern
     const wasBroken = check(original).counts[found.findings[0].rule] !== undefined;
     throw refused(wasBroken ? 'btf-refused' : 'lint', part, found);
   }
+}
+
+/**
+ * The same for a module that was re-based, its BTF on the base. Throws `btf-refused` for the first error when the module as it was,
+ * or the vmlinux that types are copied from, breaks the same rule, else `lint`.
+ */
+export function refuseModule(rebased: Btf, { original, vermagic }: BuiltAgainst, module: KernelModule): void {
+  const kernel = kernelRules(vermagic ?? '') ?? ANY_KERNEL;
+  const check = (btf: Btf): Findings => lint(btf, { kernel, errorsOnly: true });
+  const found = check(rebased);
+  if (found.errors === 0) return;
+  const { rule } = found.findings[0];
+  const sources = module.btf === undefined ? [original] : [module.btf, original];
+  throw refused(sources.some(btf => check(btf).counts[rule] !== undefined) ? 'btf-refused' : 'lint', '.BTF', found);
 }
 
 function refused(code: ErrorCode, part: string, { findings, errors }: Findings): CodedError {

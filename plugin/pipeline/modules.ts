@@ -7,9 +7,11 @@ import { type ModulePath, packModule, unpackModule } from '../host/module-files.
 import { MODULES_FOLDER, type OutFolder, type WrittenFile } from '../host/out-folder.js';
 import { type ModulePlan, ModuleRebaser } from '../modules/module-rebaser.js';
 import type { ModuleMode } from '../modules/needs.js';
+import type { BuiltAgainst } from '../modules/read.js';
 import type { Target } from '../modules/rebase.js';
 import { withoutSignature } from '../modules/signature.js';
 import type { ModuleRow } from '../report/model.js';
+import { refuseModule } from './lint.js';
 import { type OpenModule, withModule } from './module-files.js';
 import type { ScannedModules } from './module-roots.js';
 import { type Signing, signFile } from './signing.js';
@@ -46,7 +48,7 @@ export function signingWarnings({ signed, changing }: ScannedModules, { forced, 
 
 /**
  * Writes every module, re-based onto the base of a split, below the folder of modules of `out`; one at a time. Each is proved
- * from what stands on the disk. Throws what its parts throw.
+ * from what stands on the disk, and held to the kernel's rules. Throws what its parts throw.
  */
 export async function writeModules(
   out: OutFolder,
@@ -60,7 +62,7 @@ export async function writeModules(
   const rows: ModuleRow[] = [];
   for (const path of scanned.paths) {
     const { file, row } = await withModule(path, scanned.kernel, open =>
-      writeModule(out, path, open, rebaser, signing),
+      writeModule(out, path, open, scanned.kernel, rebaser, signing),
     );
     files.push(file);
     rows.push(row);
@@ -72,6 +74,7 @@ async function writeModule(
   out: OutFolder,
   path: ModulePath,
   open: OpenModule,
+  kernel: BuiltAgainst,
   rebaser: ModuleRebaser,
   signing: Signing,
 ): Promise<{ file: WrittenFile; row: ModuleRow }> {
@@ -93,7 +96,8 @@ async function writeModule(
   await signFile(out.staged(plain), signing, open.hash);
   const staged = FileSource.open(out.staged(plain));
   try {
-    rebaser.prove(open.module, plan, withoutSignature(staged).body);
+    const rebased = rebaser.prove(open.module, plan, withoutSignature(staged).body);
+    if (rebased !== undefined) refuseModule(rebased, kernel, open.module);
     if (path.packing !== undefined) {
       await packModule(out.staged(plain), out.staged(name), path.packing);
       const again = await unpackModule(out.staged(name), path.packing);

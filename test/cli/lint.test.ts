@@ -6,6 +6,7 @@ import { BtfBuilder } from '../support/build-btf.js';
 import { cli, ERROR_LINE, splitQuickly } from '../support/cli.js';
 import { ElfPatch } from '../support/elf-patch.js';
 import { fixture } from '../support/fixtures.js';
+import { INSTALLED, moduleFolder } from '../support/module-folder.js';
 import { scratchFolder } from '../support/scratch.js';
 
 const folder = scratchFolder(test, 'lint');
@@ -82,9 +83,9 @@ test('--json prints findings as data, and nothing else', async t => {
   t.like(linted.findings[0], { rule: 'float-size', level: 'error', id: 1, name: 'FLOAT odd' });
 });
 
-test('an out folder: base, rest, full, and the split itself', async t => {
+test('an out folder: base, rest, full, the carrier, and the split itself', async t => {
   const { exitCode, stdout } = await cli(['lint', out]);
-  const files = [...['base.btf', 'rest.btf', 'full.btf'].map(name => join(out, name)), out];
+  const files = [...['base.btf', 'rest.btf', 'full.btf', 'vmlinux_btf.ko'].map(name => join(out, name)), out];
   t.is(exitCode, 0);
   t.is(stdout, files.map(file => `${file}: 0 errors, 0 warnings by the rules of Linux 6.12\n`).join(''));
 });
@@ -136,4 +137,40 @@ test('a split of a vmlinux whose rest the kernel would refuse is not written', a
   const { exitCode, stderr } = await splitQuickly(broken, join(folder, 'refused-rest'));
   t.is(exitCode, 3);
   t.regex(stderr, /rest: type \d+ \(FWD \w+\): vlen 1 \[vlen; .*\[btf-refused\]\n$/);
+});
+
+/** Sets a flag in the header of `.BTF`, which every kernel refuses. */
+function setFlag(file: string): void {
+  const elf = new ElfPatch(readFileSync(file));
+  elf.bytes[elf.section('.BTF').offset + 3] = 1;
+  writeFileSync(file, elf.bytes);
+}
+
+test('modules and the carrier of an out folder are looked at as well', async t => {
+  const modules = moduleFolder(join(folder, 'modules'), 'armv7-virt');
+  const target = join(folder, 'with-modules');
+  t.is((await splitQuickly(vmlinux, target, '--modules', modules)).exitCode, 0);
+  const bbr = join(target, 'modules', INSTALLED['tcp_bbr.ko']);
+  const clean = await cli(['lint', target]);
+  t.is(clean.exitCode, 0, clean.stdout);
+  t.true(clean.stdout.includes(`${bbr}: 0 errors`));
+  for (const file of [bbr, join(target, 'vmlinux_btf.ko')]) {
+    const good = readFileSync(file);
+    setFlag(file);
+    const { exitCode, stdout } = await cli(['lint', target]);
+    t.is(exitCode, 1);
+    t.true(stdout.includes(`${file}: error: flags 0x1 [header-flags; `), stdout);
+    writeFileSync(file, good);
+  }
+});
+
+test('a module that the kernel would refuse, re-based or not, ends a split', async t => {
+  const modules = moduleFolder(join(folder, 'refused-modules'), 'armv7-virt');
+  setFlag(join(modules, INSTALLED['tcp_bbr.ko']));
+  const target = join(folder, 'refused-with-modules');
+  const { exitCode, stderr } = await splitQuickly(vmlinux, target, '--modules', modules);
+  t.is(exitCode, 3);
+  t.is(ERROR_LINE.exec(stderr)?.[1], 'btf-refused', stderr);
+  t.regex(stderr, /\.BTF: flags 0x1 \[header-flags; .*tcp_bbr\.ko/);
+  t.throws(() => readFileSync(join(target, 'split.json')), { code: 'ENOENT' });
 });

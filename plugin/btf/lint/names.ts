@@ -47,7 +47,7 @@ export class Names {
     const { strings } = btf;
     this.#strings = strings;
     this.#stringBase = btf.stringBase;
-    this.#base = btf.base === undefined ? undefined : new Names(btf.base);
+    this.#base = btf.base === undefined ? undefined : namesOfBase(btf.base);
     this.#marks = new Uint8Array((strings.length >>> BLOCK_BITS) + 1);
     if (!markOdd(strings, this.#marks)) this.#classes = classify(strings);
   }
@@ -81,6 +81,15 @@ export class Names {
     for (const end = start + MAX_BYTES; strings[at] !== 0 && at < end; at++) all &= CLASSES[strings[at]];
     return strings[at] === 0 ? all : 0;
   }
+}
+
+/** What many modules are split on is looked through once. */
+const bases = new WeakMap<Btf, Names>();
+
+function namesOfBase(base: Btf): Names {
+  const known = bases.get(base) ?? new Names(base);
+  bases.set(base, known);
+  return known;
 }
 
 /** Marks the blocks of strings that are no identifiers or too long; false when they are many, and all is marked. */
