@@ -18,9 +18,9 @@ import {
   writeSync,
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { type FileSource, pieces } from '../bytes/source.js';
+import { FileSource, pieces } from '../bytes/source.js';
 import { CodedError } from '../errors.js';
-import { sha256 } from './hash.js';
+import { hashSource, sha256 } from './hash.js';
 import { isAbandoned, stagingPrefix } from './staging.js';
 import { asWriteFailed } from './write-failure.js';
 
@@ -111,6 +111,16 @@ export class OutFolder {
     const top = name.split('/')[0];
     if (!this.#names.includes(top)) this.#names.push(top);
     if (top !== name) attempt(join(this.path, name), () => mkdirSync(dirname(this.staged(name)), { recursive: true }));
+  }
+
+  /** What a staged file is, whoever wrote it. Throws `file-unreadable`. */
+  describe(name: string): WrittenFile {
+    const source = FileSource.open(this.staged(name));
+    try {
+      return { name, bytes: source.size, sha256: hashSource(source) };
+    } finally {
+      source.close();
+    }
   }
 
   /** Takes a staged file away again. */

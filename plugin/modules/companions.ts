@@ -1,11 +1,9 @@
 import type { Btf } from '../btf/btf.js';
 import { KIND_DECL_TAG, KIND_FUNC, KIND_TYPEDEF } from '../btf/kinds.js';
-
-const TRACE_TYPEDEF = 'btf_trace_';
-const TRACE_FUNC = '__bpf_trace_';
+import { TRACE_FUNC, TRACE_TYPEDEF } from '../split/companions.js';
 
 /** The own types of a BTF that have to stay with another one, though it does not refer to them. */
-export class Companions {
+export class OwnCompanions {
   readonly #btf: Btf;
   readonly #tags: ReadonlyMap<number, readonly number[]>;
   #traceFunctions: ReadonlyMap<string, number> | undefined;

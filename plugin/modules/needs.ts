@@ -1,7 +1,7 @@
 import type { Btf } from '../btf/btf.js';
 import { KIND_FUNC, kindName, ROLE_TYPE } from '../btf/kinds.js';
 import type { NameIndex } from '../btf/names.js';
-import { Companions } from './companions.js';
+import { OwnCompanions } from './companions.js';
 import { OwnTypes } from './own-names.js';
 import type { KernelModule } from './read.js';
 import { structOpsSeeds } from './struct-ops.js';
@@ -53,7 +53,7 @@ export function reach(btf: Btf, seeds: readonly Seed[]): Needs {
   const own = new Uint8Array(btf.count);
   const origin = new Uint32Array(btf.count);
   const outside = new Map<number, Seed>();
-  const companions = new Companions(btf);
+  const companions = new OwnCompanions(btf);
   const queue: number[] = [];
   const visit = (id: number, seed: number): void => {
     if (id === 0) return;

@@ -2,7 +2,7 @@ import type { Btf } from '../btf/btf.js';
 import { encodeBtf } from '../btf/encode.js';
 import { ROLE_STRING, ROLE_TYPE } from '../btf/kinds.js';
 import { BaseStrings, nameLength } from './base-strings.js';
-import { Companions } from './companions.js';
+import { OwnCompanions } from './companions.js';
 import { isSorted, mergeByName } from './order.js';
 
 /** What modules are re-based onto. */
@@ -39,7 +39,7 @@ export class Rebaser {
   readonly #target: Target;
   readonly #strings: BaseStrings;
   readonly #sorted: boolean;
-  readonly #companions: Companions;
+  readonly #companions: OwnCompanions;
   /** By id of the original: 1 + place among the copied types of the module at hand. */
   readonly #copyOf: Uint32Array;
 
@@ -50,7 +50,7 @@ export class Rebaser {
       target.original,
       Uint32Array.from({ length: target.original.count }, (_, i) => i + 1),
     );
-    this.#companions = new Companions(target.original);
+    this.#companions = new OwnCompanions(target.original);
     this.#copyOf = new Uint32Array(target.original.count + 1);
   }
 

@@ -5,11 +5,11 @@ import { functionPointer, memberAt, members } from '../btf/resolve.js';
 import { EM_ARM, STT_FUNC, STT_OBJECT } from '../elf/constants.js';
 import { type ObjectPlace, ObjectPointers } from '../elf/object-relocations.js';
 import { CodedError } from '../errors.js';
+import { opsOfValue, VALUE_PREFIX } from '../roots/struct-ops.js';
 import type { Seed } from './needs.js';
 import { OwnTypes } from './own-names.js';
 import type { KernelModule } from './read.js';
 
-const VALUE_PREFIX = 'bpf_struct_ops_';
 const MAX_NAME = 128;
 /** A module has one for each ops struct. More are each read with all of their stubs. */
 const MAX_VARIABLES = 16;
@@ -28,12 +28,9 @@ export function structOpsSeeds(module: KernelModule, original: Btf, names: NameI
   let functions: OwnTypes | undefined;
   const done = new Set<number>();
   for (const value of new OwnTypes(btf, KIND_STRUCT).startingWith(VALUE_PREFIX)) {
-    const parts = members(btf, value);
-    const struct = parts.at(-1)?.type ?? 0;
-    const name = btf.name(value).slice(VALUE_PREFIX.length);
-    // What is_valid_value_type() asks for; two members since 6.9 (common, data), before refcnt, state and data.
-    if (struct === 0 || btf.kind(struct) !== KIND_STRUCT || btf.name(struct) !== name) continue;
-    if (parts[0].name !== 'common' && parts[0].name !== 'refcnt') continue;
+    const struct = opsOfValue(btf, value);
+    if (struct === 0) continue;
+    const name = btf.name(struct);
     const why = `struct_ops ${name}`;
     seeds.push({ id: struct, why, isOps: true }, { id: value, why });
     if (done.has(struct)) continue;

@@ -19,7 +19,7 @@ import { FILES } from './files.js';
 import { type BtfInput, withInput } from './input.js';
 import { describeFinding } from './lint.js';
 import { decodePermutation, type Manifest } from './manifest.js';
-import { withModule } from './module-files.js';
+import { withModule } from './open-module.js';
 import { readManifest } from './out.js';
 
 export interface LintRequest {

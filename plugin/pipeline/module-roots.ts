@@ -12,7 +12,7 @@ import { closeOver } from '../split/closure.js';
 import { Companions } from '../split/companions.js';
 import { solidTypes } from '../split/forward.js';
 import type { Reach } from '../split/split.js';
-import { listModules, withModule } from './module-files.js';
+import { listModules, withModule } from './open-module.js';
 import { inOrder } from './roots.js';
 
 /** The modules of a kernel, looked through once before the split: what they ask of the base. */

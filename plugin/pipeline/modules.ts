@@ -12,8 +12,8 @@ import type { Target } from '../modules/rebase.js';
 import { withoutSignature } from '../modules/signature.js';
 import type { ModuleRow } from '../report/model.js';
 import { refuseModule } from './lint.js';
-import { type OpenModule, withModule } from './module-files.js';
 import type { ScannedModules } from './module-roots.js';
+import { type OpenModule, withModule } from './open-module.js';
 import { type Signing, signFile } from './signing.js';
 
 /** The modules in split.json. */
@@ -89,7 +89,7 @@ async function writeModule(
     } finally {
       source.close();
     }
-    return { file: hashStaged(out, path.name, name), row };
+    return { file: { ...out.describe(name), name: path.name }, row };
   }
   const plain = path.packing === undefined ? name : `${name}.unpacked`;
   out.writePieces(plain, resizeSections(open.module.elf, plan.changes), mode);
@@ -108,20 +108,11 @@ async function writeModule(
   } finally {
     staged.close();
   }
-  return { file: hashStaged(out, path.name, name), row };
+  return { file: { ...out.describe(name), name: path.name }, row };
 }
 
 function* bytesOf(source: FileSource): Generator<Uint8Array> {
   for (const { bytes } of pieces(source)) yield bytes;
-}
-
-function hashStaged(out: OutFolder, name: string, staged: string): WrittenFile {
-  const source = FileSource.open(out.staged(staged));
-  try {
-    return { name, bytes: source.size, sha256: hashSource(source) };
-  } finally {
-    source.close();
-  }
 }
 
 function describe(name: string, plan: ModulePlan, open: OpenModule, { signer }: Signing): ModuleRow {

@@ -10,9 +10,9 @@ import { MODULES_FOLDER } from '../host/out-folder.js';
 import { ModuleRebaser } from '../modules/module-rebaser.js';
 import { withoutSignature } from '../modules/signature.js';
 import type { BtfInput } from './input.js';
-import { withModule, withModuleFile } from './module-files.js';
 import { type ScannedModules, scanModules } from './module-roots.js';
 import type { ManifestModules } from './modules.js';
+import { withModule, withModuleFile } from './open-module.js';
 
 /**
  * Reads the modules that an out folder was made from once more. `folder`: where they are, when they have moved. Throws

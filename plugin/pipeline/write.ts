@@ -4,7 +4,7 @@ import type { NameIndex } from '../btf/names.js';
 import { FileSource } from '../bytes/source.js';
 import { buildCarrier } from '../carrier/carrier.js';
 import { overwriteSection } from '../elf/overwrite.js';
-import { hashSource, sha256 } from '../host/hash.js';
+import { sha256 } from '../host/hash.js';
 import type { OutFolder, WrittenFile } from '../host/out-folder.js';
 import { proveUntouched, type Replacement } from '../image/image.js';
 import type { Split } from '../split/split.js';
@@ -31,7 +31,7 @@ export async function writeSplit(out: OutFolder, prepared: Prepared): Promise<Wr
   const files = writeParts(out, split);
   const replacements = target === undefined || ids === undefined ? [] : writeImage(out, target, split, ids);
   const carrier = target === undefined ? undefined : await writeCarrier(out, target, split, signing);
-  if (target !== undefined) files.push(hashStaged(out, FILES.carrier), hashStaged(out, FILES.image));
+  if (target !== undefined) files.push(out.describe(FILES.carrier), out.describe(FILES.image));
   const modules =
     prepared.modules === undefined ? undefined : await rebaseModules(out, prepared.modules, split, names, signing);
   return { files, replacements, carrier, modules };
@@ -91,13 +91,4 @@ function rebaseModules(
   const { original } = modules.kernel;
   const target = { original, base: Btf.decode(split.paddedBase), baseIdOf: split.idInBase };
   return writeModules(out, modules, target, names, signing);
-}
-
-function hashStaged(out: OutFolder, name: string): WrittenFile {
-  const source = FileSource.open(out.staged(name));
-  try {
-    return { name, bytes: source.size, sha256: hashSource(source) };
-  } finally {
-    source.close();
-  }
 }

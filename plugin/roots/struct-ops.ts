@@ -10,7 +10,7 @@ import type { Symbols } from '../elf/symbols.js';
 import { CodedError } from '../errors.js';
 import type { Root } from './root.js';
 
-const VALUE_PREFIX = 'bpf_struct_ops_';
+export const VALUE_PREFIX = 'bpf_struct_ops_';
 const MAX_NAME = 128;
 /** A kernel has one for each ops struct. More are each read with all of their stubs. */
 const MAX_VARIABLES = 16;
@@ -85,13 +85,21 @@ function valueStructs(btf: Btf, names: NameIndex): Map<string, { struct: number;
   for (const value of typesWithPrefix(btf, KIND_STRUCT, VALUE_PREFIX)) {
     const name = btf.name(value).slice(VALUE_PREFIX.length);
     const struct = names.first(name, KIND_STRUCT);
-    const parts = members(btf, value);
-    // Two members since 6.9 (common, data); before, refcnt, state and data.
-    const first = parts.at(0)?.name;
-    if (struct !== 0 && parts.at(-1)?.type === struct && (first === 'common' || first === 'refcnt'))
-      found.set(name, { struct, value });
+    if (struct !== 0 && opsOfValue(btf, value) === struct) found.set(name, { struct, value });
   }
   return found;
+}
+
+/**
+ * The ops struct of a value struct, by what is_valid_value_type() asks for; 0 when it is none. Two members since 6.9 (common, data);
+ * before, refcnt, state and data.
+ */
+export function opsOfValue(btf: Btf, value: number): number {
+  const parts = members(btf, value);
+  const first = parts.at(0)?.name;
+  const struct = parts.at(-1)?.type ?? 0;
+  if (struct === 0 || btf.kind(struct) !== KIND_STRUCT || (first !== 'common' && first !== 'refcnt')) return 0;
+  return btf.name(struct) === btf.name(value).slice(VALUE_PREFIX.length) ? struct : 0;
 }
 
 interface Variables {

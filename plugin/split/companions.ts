@@ -30,8 +30,9 @@ const CORE_KINDS = [...CORE_CLASS.keys()].filter(kind => CORE_CLASS[kind] !== 0)
 
 const UNDERSCORE = 0x5f;
 const NEAR_BITS = 6;
-const TRACE_TYPEDEF = 'btf_trace_';
-const TRACE_FUNC = '__bpf_trace_';
+/** A tracepoint's event, and the FUNC whose parameters the kernel reads for it. */
+export const TRACE_TYPEDEF = 'btf_trace_';
+export const TRACE_FUNC = '__bpf_trace_';
 /** A parameter whose name ends so may be null (btf_param_match_suffix). */
 const NULLABLE = Buffer.from('__nullable\0', 'latin1');
 

@@ -1,8 +1,8 @@
-import { realpathSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { sep } from 'node:path';
 import { type ByteSource, FileSource, type FileState } from '../bytes/source.js';
 import { CodedError } from '../errors.js';
-import { findModules, type ModulePath, unpackModule } from '../host/module-files.js';
+import { findModules, type ModulePath, realPath, unpackModule } from '../host/module-files.js';
 import { type BuiltAgainst, type KernelModule, readModule } from '../modules/read.js';
 import { type SignedFile, withoutSignature } from '../modules/signature.js';
 
@@ -26,14 +26,6 @@ export function listModules(folder: string, out: string): ModulePath[] {
   if (from === undefined || !statSync(from).isDirectory())
     throw new CodedError('modules-folder', from === undefined ? 'ENOENT' : 'not a folder', { file: folder });
   return findModules(folder, out);
-}
-
-function realPath(path: string): string | undefined {
-  try {
-    return realpathSync(path);
-  } catch {
-    return undefined;
-  }
 }
 
 /**
