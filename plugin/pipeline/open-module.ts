@@ -3,6 +3,7 @@ import { sep } from 'node:path';
 import { type ByteSource, FileSource, type FileState } from '../bytes/source.js';
 import { CodedError } from '../errors.js';
 import { findModules, type ModulePath, realPath, unpackModule } from '../host/module-files.js';
+import { turn } from '../host/turn.js';
 import { type BuiltAgainst, type KernelModule, readModule } from '../modules/read.js';
 import { type SignedFile, withoutSignature } from '../modules/signature.js';
 
@@ -29,13 +30,15 @@ export function listModules(folder: string, out: string): ModulePath[] {
 }
 
 /**
- * Opens a module, runs `use` on it, closes it; a compressed one is unpacked into memory. Every coded error gets its name.
+ * Opens a module, runs `use` on it, closes it; a compressed one is unpacked into memory. Every coded error gets its name. Between
+ * two modules a signal is heard.
  */
 export async function withModule<T>(
   path: ModulePath,
   kernel: BuiltAgainst,
   use: (open: OpenModule) => T | Promise<T>,
 ): Promise<T> {
+  await turn();
   return withModuleFile(path, async (file, state) => {
     const signed = withoutSignature(file);
     return use({ ...signed, file, state, module: readModule(signed.body, kernel) });

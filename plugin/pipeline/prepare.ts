@@ -3,6 +3,7 @@ import { NameIndex } from '../btf/names.js';
 import { type CarrierArchitecture, carrierArchitecture } from '../carrier/architectures.js';
 import { type KernelAbi, readKernelAbi } from '../carrier/kernel-abi.js';
 import { CodedError } from '../errors.js';
+import { turn } from '../host/turn.js';
 import { remapIds } from '../image/image.js';
 import type { Root } from '../roots/root.js';
 import { parseRootsFile } from '../roots/roots-file.js';
@@ -53,16 +54,19 @@ export async function prepareSplit(
   const names = new NameIndex(input.btf);
   // A vmlinux whose roots are given is treated as the BTF in it: its .BTF_ids are not what was asked for.
   const target = options.rootsFile === undefined ? prepareKernel(input, names, options) : undefined;
+  await turn();
   const kept = keptRoots(options.keep ?? { rules: [], objects: [] }, input.btf, names);
   const asked = [...(target?.found.roots ?? readRoots(options.rootsFile ?? '', input, names)), ...kept.roots];
   // A base without types is a BTF that every kernel refuses.
   if (asked.length === 0) throw new CodedError('roots-file', 'it names no type', { file: options.rootsFile });
   const signing = await prepareSigning(options, input.file, target?.kernel);
   const modules = await readModules(options, input, target, names, stage);
+  await turn();
   if (modules !== undefined) checkSigning(modules, signing);
   const roots = modules === undefined ? asked : withModuleRoots(input.btf, names, asked, modules, options.reach);
   await stage('splitting and proving');
   const split = splitBtf(input.btf, names, roots, target?.kernel.section.size, options.reach);
+  await turn();
   const linted = target === undefined ? undefined : lintedKernel(target, split);
   refuseViolations(input.btf, split, linted);
   return { input, names, target, split, ids: linted?.ids.bytes, signing, modules, keepWarnings: kept.warnings };

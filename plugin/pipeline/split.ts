@@ -5,6 +5,7 @@ import { machineName } from '../elf/constants.js';
 import { Compression, type Compressor } from '../host/compress.js';
 import { hashSource, sha256 } from '../host/hash.js';
 import { OutFolder, type WrittenFile } from '../host/out-folder.js';
+import { turn } from '../host/turn.js';
 import type { ModuleMode } from '../modules/needs.js';
 import type { Report } from '../report/model.js';
 import { renderMarkdown } from '../report/render/markdown.js';
@@ -49,8 +50,7 @@ export interface SplitOptions extends SigningOptions {
 export async function runSplit(options: SplitOptions): Promise<Report> {
   const stage = async (what: string): Promise<void> => {
     options.onStage?.(what);
-    // A turn of the event loop, so that a signal is heard: everything between two stages is one piece.
-    await new Promise(setImmediate);
+    await turn();
   };
   return withInput(options.file, undefined, input => splitInput(input, options, stage), 'refused');
 }

@@ -6,6 +6,7 @@ import { buildCarrier } from '../carrier/carrier.js';
 import { overwriteSection } from '../elf/overwrite.js';
 import { sha256 } from '../host/hash.js';
 import type { OutFolder, WrittenFile } from '../host/out-folder.js';
+import { turn } from '../host/turn.js';
 import { proveUntouched, type Replacement } from '../image/image.js';
 import type { Split } from '../split/split.js';
 import { FILES } from './files.js';
@@ -29,7 +30,9 @@ export interface Written {
 export async function writeSplit(out: OutFolder, prepared: Prepared): Promise<Written> {
   const { split, target, ids, signing, names } = prepared;
   const files = writeParts(out, split);
+  await turn();
   const replacements = target === undefined || ids === undefined ? [] : writeImage(out, target, split, ids);
+  await turn();
   const carrier = target === undefined ? undefined : await writeCarrier(out, target, split, signing);
   if (target !== undefined) files.push(out.describe(FILES.carrier), out.describe(FILES.image));
   const modules =
