@@ -1,6 +1,7 @@
 import yargs from 'yargs';
 import type { Context } from './commands/context.js';
 import { CodedError, errorToJson, formatError } from './errors.js';
+import { printable } from './printable.js';
 import { TOOL } from './version.js';
 
 const text = { type: 'string', requiresArg: true } as const;
@@ -220,6 +221,10 @@ async function main(args: readonly string[]): Promise<number> {
     print,
     printBytes: text => print(text, 'latin1'),
     onStage: progress.onStage,
+    warn: text => {
+      progress.clear();
+      process.stderr.write(`${TOOL.name}: warning: ${printable(text)}\n`);
+    },
     onInterrupt: cleanUp =>
       catchSignals(() => {
         progress.clear();

@@ -9,6 +9,9 @@ import type { Symbols } from '../elf/symbols.js';
 import { CodedError } from '../errors.js';
 
 const MAX_VERMAGIC = 256;
+const MAX_BANNER = 512;
+/** Where it stands, a module brings the CRCs of what it uses. */
+const MODVERSIONS = /\bmodversions\b/;
 /** struct module has 500 to 2,000 bytes. A carrier holds one, so a size that lies would be a file of gigabytes. */
 const MAX_MODULE = 1 << 16;
 /** Bytes that a name takes at least: the carrier's own, with its NUL. MODULE_NAME_LEN is 56 and more. */
@@ -67,7 +70,7 @@ export function readKernelAbi(
     vermagic,
     moduleSize,
     moduleNameOffset: name.byteOffset,
-    layoutCrc: /\bmodversions\b/.test(vermagic) ? layoutCrc(elf, symbols, given.layoutCrc) : undefined,
+    layoutCrc: MODVERSIONS.test(vermagic) ? layoutCrc(elf, symbols, given.layoutCrc) : undefined,
   };
 }
 
@@ -80,6 +83,38 @@ function readVermagic(elf: ElfFile, symbols: Symbols): string {
   const symbol = symbols.find('vermagic');
   if (symbol === undefined) throw new CodedError('vermagic', 'no symbol vermagic', { file: elf.source.name });
   return elf.readCString(symbol.value, MAX_VERMAGIC);
+}
+
+/** Text of the kernel itself; undefined when it has no such symbol, or not its bytes. */
+function textOf(elf: ElfFile, symbols: Symbols, name: string, limit: number): string | undefined {
+  const symbol = symbols.find(name);
+  if (symbol === undefined) return undefined;
+  try {
+    return elf.readCString(symbol.value, limit);
+  } catch (error) {
+    if (error instanceof CodedError) return undefined;
+    throw error;
+  }
+}
+
+/** `6.12.117` and what follows, from the banner or the vermagic of the kernel itself; undefined when it has neither. */
+export function kernelVersion(elf: ElfFile, symbols: Symbols): string | undefined {
+  const banner = textOf(elf, symbols, 'linux_banner', MAX_BANNER);
+  const version = /^Linux version (.*)/s.exec(banner ?? '')?.[1];
+  return version ?? textOf(elf, symbols, 'vermagic', MAX_VERMAGIC);
+}
+
+/**
+ * What a kernel does with a carrier of a vermagic that was given: it compares them byte for byte, without the release where the
+ * module brings CRCs (same_magic, kernel/module/version.c). Undefined when it takes it, or does not tell its own.
+ */
+export function givenVermagicWarning(elf: ElfFile, symbols: Symbols, given: string | undefined): string | undefined {
+  const own = given === undefined ? undefined : textOf(elf, symbols, 'vermagic', MAX_VERMAGIC);
+  if (given === undefined || own === undefined) return undefined;
+  const compared = (vermagic: string): string =>
+    MODVERSIONS.test(given) ? vermagic.slice(Math.max(vermagic.indexOf(' '), 0)) : vermagic;
+  if (compared(given) === compared(own)) return undefined;
+  return `this kernel refuses the carrier: its vermagic is '${own}', the given one '${given}'`;
 }
 
 /** What is given may not contradict the kernel: it would be the Module.symvers of another build. */

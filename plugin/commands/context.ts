@@ -6,6 +6,8 @@ export interface Context {
   readonly printBytes: (text: string) => Promise<void>;
   /** Tells what is being done, for people who wait. */
   readonly onStage: (stage: string) => void;
+  /** One line on stderr, whatever is printed otherwise. */
+  readonly warn: (text: string) => void;
   /** Ends the program with 1: a check found what it looks for and has said so itself. */
   readonly onFindings: () => void;
   /** What to do before the program ends because of a signal. Without it a signal ends the program at once. */

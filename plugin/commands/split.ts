@@ -52,6 +52,7 @@ export async function split(args: SplitArguments, context: Context): Promise<voi
     signFile: args['sign-file'],
     kconfig: args.kconfig,
     onStage: context.onStage,
+    onWarning: context.warn,
   });
   if (args.json) await printJson(context, report);
   else if (!args.quiet) await context.print(`${renderText(report)}\n${printable(args.out)}: written\n`);

@@ -9,7 +9,8 @@ import type { Split } from '../split/split.js';
 
 /** The kernel that a split is for. */
 export interface LintedKernel {
-  readonly vermagic: string;
+  /** Of the kernel itself, never one that was given; undefined when it does not tell: the rules that all kernels have count. */
+  readonly version: string | undefined;
   readonly ids: LintedIds;
 }
 
@@ -20,7 +21,7 @@ export interface LintedKernel {
  * first error when the input breaks the same rule, else `lint`.
  */
 export function refuseViolations(original: Btf, split: Split, target: LintedKernel | undefined): void {
-  const kernel = (target === undefined ? undefined : kernelRules(target.vermagic)) ?? ANY_KERNEL;
+  const kernel = kernelRules(target?.version ?? '') ?? ANY_KERNEL;
   const { companions, newIds, decoded } = split;
   const check = (btf: Btf): Findings => lint(btf, { kernel, errorsOnly: true });
   const sides = lintSplit({ original: split.btf, companions, newIds, base: decoded.base, ids: target?.ids });

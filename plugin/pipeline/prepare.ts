@@ -1,7 +1,13 @@
 import { readFileSync, statSync } from 'node:fs';
 import { NameIndex } from '../btf/names.js';
 import { type CarrierArchitecture, carrierArchitecture } from '../carrier/architectures.js';
-import { type KernelAbi, readKernelAbi } from '../carrier/kernel-abi.js';
+import {
+  type GivenAbi,
+  givenVermagicWarning,
+  type KernelAbi,
+  kernelVersion,
+  readKernelAbi,
+} from '../carrier/kernel-abi.js';
 import { CodedError } from '../errors.js';
 import { turn } from '../host/turn.js';
 import { remapIds } from '../image/image.js';
@@ -26,6 +32,10 @@ export interface Target {
   readonly found: KernelRoots;
   readonly architecture: CarrierArchitecture;
   readonly abi: KernelAbi;
+  /** What of the ABI the command line gave. */
+  readonly given: GivenAbi;
+  /** What the kernel says to the vermagic that was given; undefined when there is nothing to say. */
+  readonly vermagicWarning: string | undefined;
 }
 
 /** A split that was proved in memory, and all that writing it needs. */
@@ -75,14 +85,18 @@ export async function prepareSplit(
 function prepareKernel(input: BtfInput, names: NameIndex, options: SplitOptions): Target {
   const kernel = asKernel(input, names, options.systemMap);
   const { elf, symbols, btf, file } = kernel;
+  // A byte a character, as strings of an ELF file are read.
+  const vermagic = options.vermagic && Buffer.from(options.vermagic, 'utf8').toString('latin1');
+  const given = { vermagic, layoutCrc: layoutCrcOf(options.moduleSymvers) };
+  const vermagicWarning = givenVermagicWarning(elf, symbols, given.vermagic);
+  if (vermagicWarning !== undefined) options.onWarning?.(vermagicWarning);
   return {
     kernel,
     found: kernelRoots(kernel),
     architecture: carrierArchitecture(elf.header, file),
-    abi: readKernelAbi(elf, symbols, btf, names, {
-      vermagic: options.vermagic && Buffer.from(options.vermagic, 'utf8').toString('latin1'),
-      layoutCrc: layoutCrcOf(options.moduleSymvers),
-    }),
+    abi: readKernelAbi(elf, symbols, btf, names, given),
+    given,
+    vermagicWarning,
   };
 }
 
@@ -117,9 +131,9 @@ async function readModules(
 }
 
 /** The kernel that the parts are for, and `.BTF_ids` as it will stand in its image. */
-function lintedKernel({ kernel, found, abi }: Target, split: Split): LintedKernel {
+function lintedKernel({ kernel, found }: Target, split: Split): LintedKernel {
   const { section, slots, sets } = found.ids;
   const { order } = kernel.elf.header;
   const bytes = remapIds(kernel.elf.data(section), slots, split.idOf, order);
-  return { vermagic: abi.vermagic, ids: { bytes, order, slots, sets } };
+  return { version: kernelVersion(kernel.elf, kernel.symbols), ids: { bytes, order, slots, sets } };
 }

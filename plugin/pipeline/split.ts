@@ -41,6 +41,8 @@ export interface SplitOptions extends SigningOptions {
   readonly moduleMode?: ModuleMode | undefined;
   /** Told what is being done, in a few words. */
   readonly onStage?: (stage: string) => void;
+  /** Told at once what nobody may overlook; it stands in the report as well. */
+  readonly onWarning?: (warning: string) => void;
 }
 
 /**
@@ -131,6 +133,7 @@ function warningsOf({ target, signing, modules, keepWarnings }: Prepared): strin
     ...keepWarnings,
     ...(modules === undefined ? [] : [...modules.warnings, ...signingWarnings(modules, signing)]),
     ...carrierWarning(target, signing),
+    ...(target?.vermagicWarning === undefined ? [] : [target.vermagicWarning]),
   ];
 }
 

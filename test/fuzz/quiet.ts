@@ -6,5 +6,6 @@ export const quietContext: Context = {
   printBytes: async text => void text,
   onStage: () => {},
   onInterrupt: () => {},
+  warn: () => {},
   onFindings: () => {},
 };
