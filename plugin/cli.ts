@@ -138,6 +138,7 @@ function parser(args: readonly string[], context: Context) {
           command
             .positional('file', { type: 'string', demandOption: true })
             .option('base-btf', baseOption)
+            .option('system-map', mapOption)
             .option('kernel', { ...text, describe: 'version whose rules count, where the file does not tell' })
             .option('program', {
               type: 'boolean',

@@ -8,6 +8,7 @@ export interface LintArguments {
   readonly file: string;
   readonly baseBtf?: string | undefined;
   readonly kernel?: string | undefined;
+  readonly systemMap?: string | undefined;
   readonly program: boolean;
   readonly json: boolean;
   readonly quiet: boolean;
@@ -20,6 +21,7 @@ export async function lint(args: LintArguments, context: Context): Promise<void>
     file: args.file,
     base,
     kernel: args.kernel,
+    systemMap: args.systemMap,
     loadedBy: args.program ? 'program' : 'kernel',
   });
   if (files.some(({ errors }) => errors > 0)) context.onFindings();
@@ -27,7 +29,7 @@ export async function lint(args: LintArguments, context: Context): Promise<void>
   else await context.print(files.map(linted => render(linted, args.quiet)).join(''));
 }
 
-function render({ file, kernel, findings, counts, errors, warnings }: LintedFile, quiet: boolean): string {
+function render({ file, kernel, note, findings, counts, errors, warnings }: LintedFile, quiet: boolean): string {
   const lines = findings.map(finding => findingLine(file, finding));
   for (const [rule, count] of Object.entries(counts)) {
     const kept = findings.filter(finding => finding.rule === rule).length;
@@ -35,7 +37,8 @@ function render({ file, kernel, findings, counts, errors, warnings }: LintedFile
   }
   if (!quiet) {
     const rules = kernel === 'any' ? 'the rules of all kernels' : `the rules of Linux ${kernel}`;
-    lines.push(`${file}: ${number(errors)} errors, ${number(warnings)} warnings by ${rules}`);
+    const why = note === undefined ? '' : ` (${note})`;
+    lines.push(`${file}: ${number(errors)} errors, ${number(warnings)} warnings by ${rules}${why}`);
   }
   return lines.map(line => `${printable(line)}\n`).join('');
 }

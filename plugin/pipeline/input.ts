@@ -119,7 +119,8 @@ export function asKernel(input: BtfInput, names: NameIndex, systemMap?: string):
   return { ...input, kind: 'vmlinux', elf, section, symbols: readSymbols(elf, systemMap), names };
 }
 
-function readSymbols(elf: ElfFile, systemMap: string | undefined): Symbols {
+/** Symbols of a vmlinux, or of its System.map where it has none. Throws `elf-symbols-missing`, `elf-symbols`, `system-map`. */
+export function readSymbols(elf: ElfFile, systemMap: string | undefined): Symbols {
   if (systemMap === undefined || SymbolTable.isIn(elf)) return SymbolTable.read(elf);
   return withSource(systemMap, source => SystemMap.read(source, elf));
 }

@@ -1,8 +1,9 @@
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
+import type { LintedFile } from '../../plugin/pipeline/lint-file.js';
 import { readelfHeader } from '../elf/readelf.js';
-import { cli, ERROR_LINE, hashesOf, sha256Of, splitQuickly } from '../support/cli.js';
+import { type CliRun, cli, ERROR_LINE, hashesOf, sha256Of, splitQuickly } from '../support/cli.js';
 import { fixture } from '../support/fixtures.js';
 import { type KernelName, WHOLE_KERNELS } from '../support/kernels.js';
 import { scratchFolder } from '../support/scratch.js';
@@ -68,6 +69,38 @@ for (const kernel of WHOLE_KERNELS) {
     const again = await splitQuickly(vmlinux, join(folder, `${kernel}.both`), ...given);
     t.is(again.exitCode, 0, 'a map beside a symbol table does no harm');
     t.deepEqual(hashesOf(join(folder, `${kernel}.both`))['vmlinux_btf.ko'], expected['vmlinux_btf.ko']);
+  });
+
+  test.serial(`lint knows a stripped vmlinux by its System.map, and says so where it cannot: ${kernel}`, async t => {
+    if (!haveBinutils(t, kernel)) return;
+    prepare();
+    const version = kernel.endsWith('7.2') ? '7.2' : '6.12';
+    const clean = (file: string): string => `${file}: 0 errors, 0 warnings by the rules of Linux ${version}\n`;
+    const lintOf = (...args: readonly string[]): Promise<CliRun> => cli(['lint', ...args]);
+    t.deepEqual(await lintOf(stripped, '--system-map', map), { exitCode: 0, stdout: clean(stripped), stderr: '' });
+    const unknown = await lintOf(stripped);
+    t.is(unknown.exitCode, 0, unknown.stderr);
+    t.regex(unknown.stdout, /by the rules of all kernels \(a vmlinux without symbols .*--system-map or --kernel\)\n$/);
+    const [told] = JSON.parse((await lintOf(stripped, '--json')).stdout) as LintedFile[];
+    t.is(told.kernel, 'any');
+    t.regex(told.note ?? '', /without symbols/);
+
+    const out = join(folder, `${kernel}.linted`);
+    t.is((await splitQuickly(stripped, out, ...given)).exitCode, 0);
+    const files = [...['base.btf', 'rest.btf', 'full.btf'].map(name => join(out, name)), out];
+    t.deepEqual(await lintOf(out), { exitCode: 0, stdout: files.map(clean).join(''), stderr: '' });
+    const moved = join(folder, `${kernel}.lint-moved`);
+    renameSync(map, moved);
+    t.deepEqual(await lintOf(out, '--system-map', moved), {
+      exitCode: 0,
+      stdout: files.map(clean).join(''),
+      stderr: '',
+    });
+    const gone = await lintOf(out);
+    t.is(ERROR_LINE.exec(gone.stderr)?.[1], 'elf-symbols-missing', gone.stderr);
+    // Its banner is not in the map: the vermagic tells as much.
+    writeFileSync(moved, readFileSync(moved, 'latin1').replace(/^.* linux_banner\n/m, ''), 'latin1');
+    t.is((await lintOf(stripped, '--system-map', moved)).stdout, clean(stripped));
   });
 
   test.serial(`inspect and explain find the same in a stripped vmlinux: ${kernel}`, async t => {
