@@ -1,6 +1,7 @@
 import type { Btf } from '../btf/btf.js';
 import { kindName } from '../btf/kinds.js';
 import { type ByteOrder, fromWords, toWords } from '../bytes/endian.js';
+import type { GivenAbi } from '../carrier/kernel-abi.js';
 import type { WrittenFile } from '../host/out-folder.js';
 import type { InputFile } from '../report/model.js';
 import type { Root } from '../roots/root.js';
@@ -15,6 +16,8 @@ export interface Manifest {
   readonly input: InputFile;
   /** The System.map that gave the symbols, as a path from the out folder, where the input had none. */
   readonly systemMap?: string | undefined;
+  /** Of the ABI, what the command line gave; what the kernel tells itself is read from it. */
+  readonly given?: GivenAbi;
   readonly closure: Reach;
   readonly types: { readonly full: number; readonly base: number; readonly rest: number };
   /** Bytes of NULs at the end of the strings of base.btf. */
@@ -53,13 +56,20 @@ export function buildManifest(
   split: Split,
   permutation: string,
   files: readonly WrittenFile[],
-  modules?: ManifestModules,
+  modules: ManifestModules | undefined,
+  given: GivenAbi,
 ): Manifest {
+  const { vermagic, layoutCrc } = given;
   return {
     schemaVersion: 1,
     tool: TOOL,
     input,
     ...(systemMap === undefined ? {} : { systemMap }),
+    ...(vermagic === undefined && layoutCrc === undefined
+      ? {}
+      : {
+          given: { ...(vermagic === undefined ? {} : { vermagic }), ...(layoutCrc === undefined ? {} : { layoutCrc }) },
+        }),
     closure: split.reach,
     types: { full: split.btf.count, base: split.closure.types, rest: split.btf.count - split.closure.types },
     padding: split.padding,

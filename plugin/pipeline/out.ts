@@ -38,7 +38,16 @@ function isManifest(value: Manifest): boolean {
     value.files.every(
       entry => typeof entry?.name === 'string' && /^[\w.-]+$/.test(entry.name) && typeof entry.sha256 === 'string',
     ) &&
-    (value.modules === undefined || isModules(value.modules))
+    (value.modules === undefined || isModules(value.modules)) &&
+    (value.given === undefined || isGiven(value.given))
+  );
+}
+
+function isGiven(given: NonNullable<Manifest['given']>): boolean {
+  const { vermagic, layoutCrc } = Object(given) as typeof given;
+  return (
+    (vermagic === undefined || typeof vermagic === 'string') &&
+    (layoutCrc === undefined || (Number.isInteger(layoutCrc) && layoutCrc >= 0 && layoutCrc < 2 ** 32))
   );
 }
 

@@ -122,6 +122,7 @@ async function describe(out: OutFolder, options: SplitOptions, prepared: Prepare
         folder: fromOut(options.out, modules.folder),
         files: written.modules.files,
       },
+    target?.given ?? {},
   );
   writeText(out, FILES.manifest, `${JSON.stringify(manifest, null, 1)}\n`);
   return report;

@@ -5,12 +5,14 @@ import { decodeHeader } from '../btf/header.js';
 import { kindName } from '../btf/kinds.js';
 import { NameIndex } from '../btf/names.js';
 import { FileSource } from '../bytes/source.js';
-import { readModinfo } from '../carrier/modinfo.js';
-import { ElfFile } from '../elf/file.js';
+import { carrierArchitecture } from '../carrier/architectures.js';
+import { buildCarrier } from '../carrier/carrier.js';
+import { readKernelAbi } from '../carrier/kernel-abi.js';
 import { CodedError } from '../errors.js';
 import { hashSource, sha256 } from '../host/hash.js';
 import { proveUntouched, remapIds } from '../image/image.js';
 import { MODULE_INVARIANTS } from '../modules/prove.js';
+import { withoutSignature } from '../modules/signature.js';
 import type { Root } from '../roots/root.js';
 import { Companions } from '../split/companions.js';
 import { lintSplit } from '../split/lint-split.js';
@@ -78,12 +80,13 @@ export async function verifyOut(out: string, given: GivenFiles = {}): Promise<Ve
     if (manifest.input.kind === 'vmlinux') {
       const { systemMap: recorded } = manifest;
       const map = given.systemMap ?? (recorded === undefined ? undefined : resolve(out, recorded));
-      checkImage(out, asKernel(input, names, map), base, newIds, manifest, scanned);
-      checkCarrier(out, base, rest);
+      const kernel = asKernel(input, names, map);
+      checkImage(out, kernel, base, newIds, manifest, scanned);
+      checkCarrier(out, kernel, manifest, base, rest);
       proved.push(
         'split.json names every root of the original',
         'the image has the base as its .BTF, mapped ids in .BTF_ids, and no other change',
-        'the carrier has the rest as its .BTF and the hash of the base in its modinfo',
+        carrierPromise(manifest),
       );
     }
     if (modules !== undefined && scanned !== undefined) {
@@ -203,15 +206,34 @@ function rootText(root: Root | undefined): string {
   return root === undefined ? 'missing' : `${root.id} (${root.reason}, ${root.source})`;
 }
 
-function checkCarrier(out: string, base: Uint8Array, rest: Uint8Array): void {
+/** The carrier is made once more, from what has been proved and what the kernel asks for; a signature behind it is not looked at. */
+function checkCarrier(out: string, kernel: KernelInput, manifest: Manifest, base: Uint8Array, rest: Uint8Array): void {
+  const { elf, symbols, btf, names } = kernel;
+  const { header } = elf;
   const file = join(out, FILES.carrier);
-  const source = FileSource.open(file);
+  const abi = readKernelAbi(elf, symbols, btf, names, manifest.given);
+  const architecture = carrierArchitecture(header, kernel.file);
+  const wanted = buildCarrier({ header, architecture, abi, rest, baseSha256: sha256(base) });
+  const source = openOutput(file);
   try {
-    const elf = ElfFile.open(source);
-    if (Buffer.compare(elf.data(elf.section('.BTF')), rest) !== 0) throw failed(file, 'its .BTF is not rest.btf');
-    if (readModinfo(elf).get('btf_base_sha256') !== sha256(base))
-      throw failed(file, 'its btf_base_sha256 is not the hash of base.btf');
+    const { body } = withoutSignature(source);
+    if (body.size !== wanted.length) throw failed(file, `${body.size} bytes instead of ${wanted.length}`);
+    const got = body.read(0, wanted.length);
+    const at = Buffer.compare(got, wanted) === 0 ? -1 : got.findIndex((byte, i) => byte !== wanted[i]);
+    if (at >= 0) throw new CodedError('verify', 'not the carrier of this kernel, base and rest', { file, offset: at });
+  } catch (error) {
+    throw error instanceof CodedError && error.code === 'module-damaged' ? failed(file, error.detail) : error;
   } finally {
     source.close();
   }
+}
+
+/** What of the carrier is as it was given, not as the kernel tells. */
+function carrierPromise({ given }: Manifest): string {
+  const told = [
+    ...(given?.vermagic === undefined ? [] : [`the given vermagic '${given.vermagic}'`]),
+    ...(given?.layoutCrc === undefined ? [] : [`the given CRC of module_layout 0x${given.layoutCrc.toString(16)}`]),
+  ];
+  const rest = 'the carrier is, but for a signature, the one of the rest, the base and the kernel';
+  return told.length === 0 ? rest : `${rest}, with ${told.join(' and ')}`;
 }

@@ -94,6 +94,51 @@ test.serial('a wrong file is found even when split.json has its hash', async t =
   restore('split.json');
 });
 
+test.serial('a forged carrier is found, whatever of it was forged', async t => {
+  const manifest = manifestOf(good);
+  const name = 'vmlinux_btf.ko';
+  const whole = readFileSync(join(good, name));
+  const after = (text: string): number => whole.indexOf(text) + text.length;
+  const forged: Readonly<Record<string, Buffer>> = {
+    'its vermagic': change(whole, after('vermagic='), '9'),
+    'its license': change(whole, after('license='), 'X'),
+    'its name in struct module': change(whole, whole.lastIndexOf('vmlinux_btf\0'), 'x'),
+    'its machine': change(whole, 18, '\0'),
+    'bytes behind it': Buffer.concat([whole, Buffer.from('more')]),
+    'a cut one': whole.subarray(0, -4),
+    'a lying signature': Buffer.concat([whole, Buffer.alloc(12, 0xff), Buffer.from('~Module signature appended~\n')]),
+  };
+  for (const [what, data] of Object.entries(forged)) {
+    t.notDeepEqual(data, whole, what);
+    writeFileSync(join(copy, name), data);
+    const sha256 = sha256Of(join(copy, name));
+    const files = manifest.files.map(file => (file.name === name ? { ...file, sha256, bytes: data.length } : file));
+    writeFileSync(join(copy, 'split.json'), JSON.stringify({ ...manifest, files }));
+    await refusesInside(t, what, join(copy, name), 'verify');
+  }
+  // As a split with --vermagic would say it: then that is what verify tells.
+  writeFileSync(join(copy, name), whole);
+  writeFileSync(join(copy, 'split.json'), JSON.stringify({ ...manifest, given: { vermagic: '6.12 SMP ' } }));
+  await refusesInside(t, 'another vermagic in split.json', join(copy, name), 'verify');
+  restore(name);
+  restore('split.json');
+});
+
+function change(bytes: Buffer, at: number, text: string): Buffer {
+  const copy = Buffer.from(bytes);
+  copy.write(text, at, 'latin1');
+  return copy;
+}
+
+test.serial('verify tells that a vermagic was given, not found', async t => {
+  const out = join(folder, 'given');
+  t.is((await splitQuickly(vmlinux, out, '--vermagic', '6.12.1 SMP other ')).exitCode, 0);
+  const { exitCode, stdout, stderr } = await cli(['verify', out]);
+  t.is(exitCode, 0, stderr);
+  t.regex(stdout, /with the given vermagic '6\.12\.1 SMP other '\n/);
+  t.notRegex((await cli(['verify', good])).stdout, /given/);
+});
+
 test.serial('a split.json that was edited is found', async t => {
   const manifest = manifestOf(good);
   const { input, roots, files, types } = manifest;
@@ -142,6 +187,9 @@ test.serial('a split.json of another shape is no out folder', async t => {
       { roots: [{ id: -1 }] },
       { types: null },
       { files: 'x' },
+      { given: 'x', modules: 1 },
+      { given: { vermagic: 1 } },
+      { given: { layoutCrc: -1 } },
       { files: [{ ...manifest.files[0], name: '../vmlinux' }] },
     ].map(edit => JSON.stringify({ ...manifest, ...edit })),
   ];
