@@ -33,15 +33,10 @@ kernels=(
   "armv7-virt arm-linux-gnueabihf- whole vmlinux net/ipv4/tcp_bbr.ko drivers/net/dummy.ko"
   "mips32-malta-be mips-linux-gnu- whole vmlinux net/ipv4/tcp_bbr.ko drivers/net/dummy.ko"
   "armv7-virt-7.2 arm-linux-gnueabihf- trimmed vmlinux net/ipv4/tcp_bbr.ko drivers/net/dummy.ko"
-)
-
-# No fixtures yet: made when named.
-named=(
   "mips64-malta-be mips-linux-gnu- trimmed vmlinux net/ipv4/tcp_bbr.ko drivers/net/dummy.ko"
   "riscv64-virt riscv64-linux-gnu- trimmed vmlinux.relocs net/ipv4/tcp_bbr.ko drivers/net/dummy.ko"
   "x86_64-pc x86_64-linux-gnu- trimmed vmlinux net/ipv4/tcp_bbr.ko drivers/net/dummy.ko"
 )
-[ $# -eq 0 ] || kernels+=("${named[@]}")
 
 wanted() { [ $# -eq 1 ] || [[ " ${*:2} " == *" $1 "* ]]; }
 

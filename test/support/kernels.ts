@@ -30,6 +30,7 @@ export const SAMPLE_KERNELS = {
     loaderSections: ['.plt', '.got', '.got.plt'],
     lean: true,
   },
+  'x86_64-pc': { machine: 62, tools: 'x86_64-linux-gnu', loaderSections: [], lean: true },
 } as const satisfies Readonly<Record<string, SampleKernel>>;
 
 /**
