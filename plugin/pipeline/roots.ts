@@ -14,11 +14,17 @@ export interface KernelRoots {
   readonly warnings: readonly string[];
 }
 
+/** What roots are looked for in: a finished vmlinux, or one on its way through the link. */
+export interface RootsSource extends Pick<KernelInput, 'elf' | 'symbols' | 'btf' | 'names' | 'file'> {
+  /** `.BTF_ids` as resolve_btfids makes it, where the file still has it unresolved. */
+  readonly resolvedIds?: Uint8Array | undefined;
+}
+
 /** Everything the kernel needs of its BTF. Throws what the readers of `roots/` throw. */
-export function kernelRoots(kernel: KernelInput): KernelRoots {
+export function kernelRoots(kernel: RootsSource): KernelRoots {
   const { elf, symbols, btf, names } = kernel;
   const relocations = Relocations.read(elf);
-  const ids = readBtfIds(elf, symbols, btf);
+  const ids = readBtfIds(elf, symbols, btf, kernel.resolvedIds);
   if (ids === undefined) throw new CodedError('btf-ids', 'no .BTF_ids section', { file: kernel.file });
   const structOps = readStructOps(elf, relocations, symbols, btf, names);
   const named = rootsByName(

@@ -1,6 +1,6 @@
 import type { Btf } from '../btf/btf.js';
 import { kindName } from '../btf/kinds.js';
-import type { EndianReader } from '../bytes/endian.js';
+import { EndianReader } from '../bytes/endian.js';
 import type { ElfFile, ElfSection } from '../elf/file.js';
 import type { Symbols } from '../elf/symbols.js';
 import { CodedError } from '../errors.js';
@@ -35,7 +35,7 @@ export interface BtfIds {
 }
 
 /** One `__BTF_ID__…` symbol; `offset` in bytes from the start of the section. */
-interface IdSymbol {
+export interface IdSymbol {
   readonly kind: string;
   readonly name: string;
   readonly offset: number;
@@ -52,12 +52,15 @@ interface IdSet extends SetPlace {
 /**
  * Reads `.BTF_ids` by its symbols (include/linux/btf_ids.h): only a symbol says which word is an id. Every id is checked
  * against the name and kind of its symbol, so that a section of another build is refused. Undefined when the kernel
- * has no such section. Throws `btf-ids`.
+ * has no such section. `resolved`: what resolve_btfids makes of the section, where it does not stand in the file yet. Throws
+ * `btf-ids`.
  */
-export function readBtfIds(elf: ElfFile, symbols: Symbols, btf: Btf): BtfIds | undefined {
+export function readBtfIds(elf: ElfFile, symbols: Symbols, btf: Btf, resolved?: Uint8Array): BtfIds | undefined {
   const section = elf.find(BTF_IDS_SECTION);
   if (section === undefined) return undefined;
-  const words = elf.reader(section);
+  if (resolved !== undefined && resolved.length !== section.size)
+    throw bad(elf, `${resolved.length} bytes were resolved for a section of ${section.size}`, 0);
+  const words = resolved === undefined ? elf.reader(section) : new EndianReader(resolved, elf.header.order);
   const { ids, labels } = readSymbols(elf, section, symbols);
   if (ids.length === 0 && section.size > 0) throw bad(elf, 'no symbol names its words', 0);
   const measured = symbols.sized ? ids : measureSets(elf, words, ids, labels);
@@ -110,7 +113,12 @@ function bad(elf: ElfFile, detail: string, offset: number): CodedError {
   return new CodedError('btf-ids', detail, { file: elf.source.name, section: BTF_IDS_SECTION, offset });
 }
 
-function isSet(symbol: IdSymbol): boolean {
+/** Every `__BTF_ID__…` symbol of the section, in the order of the table. Throws `btf-ids`. */
+export function idSymbols(elf: ElfFile, section: ElfSection, symbols: Symbols): readonly IdSymbol[] {
+  return readSymbols(elf, section, symbols).ids;
+}
+
+export function isSet(symbol: IdSymbol): boolean {
   return symbol.kind === 'set' || symbol.kind === 'set8';
 }
 
@@ -167,7 +175,8 @@ function measureSets(
   });
 }
 
-function strideOf(kind: string): 4 | 8 {
+/** Bytes from id to id of a set of this kind. */
+export function strideOf(kind: string): 4 | 8 {
   return kind === 'set8' ? 8 : 4;
 }
 
