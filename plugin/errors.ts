@@ -208,6 +208,27 @@ const CATALOGUE = {
     hint: 'split again; do not install these files',
   },
 
+  'kbuild-config': {
+    exit: 2,
+    what: 'the kernel is configured without CONFIG_DEBUG_INFO_BTF',
+    hint: 'change the configuration, then run make olddefconfig and make again with the same PAHOLE',
+  },
+  'kbuild-path': {
+    exit: 2,
+    what: 'make and the kernel’s scripts cannot take this path',
+    hint: 'use a path of letters, digits and the characters / . _ + , @ % -',
+  },
+  'kbuild-none': {
+    exit: 3,
+    what: 'no split in this object tree',
+    hint: 'run make through vmlinux-btf kbuild -- make, or with the variables that vmlinux-btf kbuild prints',
+  },
+  'kbuild-link': {
+    exit: 1,
+    what: 'the vmlinux of this object tree is not the one that was split last',
+    hint: 'remove its .vmlinux.cmd and .vmlinux.unstripped.cmd and run make again through vmlinux-btf kbuild',
+  },
+
   'write-failed': {
     exit: 4,
     what: 'an output cannot be written',

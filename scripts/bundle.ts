@@ -1,13 +1,13 @@
 /**
- * Bundles the compiled command line into build/bin: one file instead of two hundred, and the bytecode of what a split
- * runs. elfy stays a package of its own.
+ * Bundles the compiled command line into build/bin: one file instead of two hundred, the bytecode of what a split runs, and
+ * the scripts that a kernel build calls. elfy stays a package of its own.
  */
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type BuildOptions, build } from 'esbuild';
 import { execa } from 'execa';
-import { emptyDirSync, removeSync } from 'fs-extra/esm';
+import { copySync, emptyDirSync, removeSync } from 'fs-extra/esm';
 
 const root = join(import.meta.dirname, '..');
 const outdir = join(root, 'bin');
@@ -38,6 +38,9 @@ await build({
   banner: { js: '#!/usr/bin/env node' },
   define: { 'import.meta.dirname': '__dirname' },
 });
+// Kernels of 7.x link again when a script is newer than their vmlinux: it keeps the time of its source.
+for (const name of ['pahole', 'resolve_btfids'])
+  copySync(join(root, '..', 'plugin', 'kbuild', name), join(outdir, 'kbuild', name), { preserveTimestamps: true });
 
 const folder = mkdtempSync(join(tmpdir(), 'vmlinux-btf-bundle-'));
 try {

@@ -74,13 +74,18 @@ export function buildManifest(
     types: { full: split.btf.count, base: split.closure.types, rest: split.btf.count - split.closure.types },
     padding: split.padding,
     permutation,
-    roots: split.roots.map(root => ({
-      ...root,
-      newId: split.idOf[root.id],
-      kind: kindName(btf.kind(root.id)),
-      name: btf.name(root.id),
-    })),
+    roots: manifestRoots(btf, split),
     files,
     ...(modules === undefined ? {} : { modules }),
   };
+}
+
+/** `btf`: the input. */
+export function manifestRoots(btf: Btf, split: Split): ManifestRoot[] {
+  return split.roots.map(root => ({
+    ...root,
+    newId: split.idOf[root.id],
+    kind: kindName(btf.kind(root.id)),
+    name: btf.name(root.id),
+  }));
 }
