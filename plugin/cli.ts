@@ -12,11 +12,22 @@ const mapOption = { ...text, describe: 'System.map of the build, for a vmlinux w
 const symversOption = { ...text, describe: 'Module.symvers of the build, for the CRC of module_layout' } as const;
 /** May be given more than once; of all other options the last one counts. */
 const listOption = { type: 'string', array: true, requiresArg: true, default: [] as string[] } as const;
+const closureOption = {
+  ...text,
+  default: 'complete',
+  describe: 'what a root brings along: complete, forward (FWDs for what is only pointed to), auto',
+} as const;
+const sizesOption = { ...text, default: 'gzip,xz,zstd', describe: 'compressors to measure with, or none' } as const;
+const keepOption = { ...listOption, describe: 'keep rule: kind:glob, a glob or a preset; repeatable' } as const;
+const keepForOption = { ...listOption, describe: 'BPF object whose needs are kept; repeatable' } as const;
+const configOption = { ...text, describe: 'configuration (default: vmlinux-btf.config.json, if there)' } as const;
 const REPEATABLE: ReadonlySet<string> = new Set(['keep', 'keep-for', 'keepFor', 'prog', 'for', '_']);
 const baseOption = { ...text, alias: 'B', describe: 'base BTF (a file with it) of split BTF' } as const;
 
-/** Commands are loaded when they run: starting up is most of what a small job costs. */
-function parser(args: readonly string[], context: Context) {
+/**
+ * Commands are loaded when they run: starting up is most of what a small job costs. `behind`: the words after the `--` of kbuild.
+ */
+function parser(args: readonly string[], behind: readonly string[] | undefined, context: Context) {
   return (
     yargs(args)
       .scriptName(TOOL.name)
@@ -37,18 +48,10 @@ function parser(args: readonly string[], context: Context) {
               describe: 'file with a type id or kind:name a line, instead of the kernel’s own roots',
             })
             .option('vermagic', { ...text, describe: 'vermagic of the carrier, where vmlinux does not tell' })
-            .option('closure', {
-              ...text,
-              default: 'complete',
-              describe: 'what a root brings along: complete, forward (FWDs for what is only pointed to), auto',
-            })
+            .option('closure', closureOption)
             .option('system-map', mapOption)
             .option('module-symvers', symversOption)
-            .option('sizes', {
-              ...text,
-              default: 'gzip,xz,zstd',
-              describe: 'compressors to measure with, or none',
-            })
+            .option('sizes', sizesOption)
             .option('modules', {
               ...text,
               describe: 'folder of the kernel’s modules: each is re-based into OUT/modules',
@@ -63,12 +66,33 @@ function parser(args: readonly string[], context: Context) {
             .option('sign-cert', { ...text, describe: 'and this X.509 certificate' })
             .option('sign-file', { ...text, describe: 'scripts/sign-file of the kernel, where it is not found' })
             .option('kconfig', { ...text, describe: '.config of the kernel, where vmlinux has none in it' })
-            .option('keep', { ...listOption, describe: 'keep rule: kind:glob, a glob or a preset; repeatable' })
-            .option('keep-for', { ...listOption, describe: 'BPF object whose needs are kept; repeatable' })
-            .option('config', { ...text, describe: 'configuration (default: vmlinux-btf.config.json, if there)' })
+            .option('keep', keepOption)
+            .option('keep-for', keepForOption)
+            .option('config', configOption)
             .option('json', jsonOption)
             .option('quiet', quietOption),
         async argv => (await import('./commands/split.js')).split(argv, context),
+      )
+      .command(
+        'kbuild [file]',
+        'the variables that make a kernel build link with the base; kbuild [options] -- make … builds with them',
+        command =>
+          command
+            .positional('file', { type: 'string', hidden: true })
+            .option('after', { ...text, choices: ['pahole', 'resolve_btfids'] as const, hidden: true })
+            .option('finish', { ...text, describe: 'object tree of a build that came to its end: carrier and report' })
+            .option('closure', closureOption)
+            .option('keep', keepOption)
+            .option('keep-for', keepForOption)
+            .option('config', configOption)
+            .option('pahole', { ...text, describe: 'the real pahole (default: PAHOLE= of make, or the first on PATH)' })
+            .option('sizes', sizesOption)
+            .option('sign-key', { ...text, describe: 'sign the carrier with this key' })
+            .option('sign-cert', { ...text, describe: 'and this X.509 certificate' })
+            .option('sign-file', { ...text, describe: 'scripts/sign-file of the kernel, where it is not found' })
+            .option('json', jsonOption)
+            .option('quiet', quietOption),
+        async argv => (await import('./commands/kbuild.js')).kbuild(argv, behind, context),
       )
       .command(
         'inspect <file>',
@@ -215,6 +239,10 @@ function catchSignals(cleanUp: () => void): void {
 async function main(args: readonly string[]): Promise<number> {
   const progress = progressLine();
   let exitCode = 0;
+  // What stands behind the -- of kbuild is for make, whatever it looks like.
+  const end = args[0] === 'kbuild' ? args.indexOf('--') : -1;
+  const behind = end < 0 ? undefined : args.slice(end + 1);
+  const own = end < 0 ? args : args.slice(0, end);
   const context: Context = {
     onFindings: () => {
       exitCode = 1;
@@ -233,14 +261,14 @@ async function main(args: readonly string[]): Promise<number> {
       }),
   };
   try {
-    await parser(args, context).parseAsync();
+    await parser(own, behind, context).parseAsync();
     return exitCode;
   } catch (thrown) {
     progress.clear();
     if ((thrown as NodeJS.ErrnoException).code === 'EPIPE') return 0;
     const error = asUsage(thrown);
     if (!(error instanceof CodedError)) throw error;
-    if (args.includes('--json')) await print(`${JSON.stringify(errorToJson(error), null, 2)}\n`);
+    if (own.includes('--json')) await print(`${JSON.stringify(errorToJson(error), null, 2)}\n`);
     process.stderr.write(`${TOOL.name}: ${formatError(error)}\n`);
     return error.exitCode;
   } finally {

@@ -59,14 +59,14 @@ export async function split(args: SplitArguments, context: Context): Promise<voi
 }
 
 /** `auto` is `complete` until `forward` has booted on an architecture. */
-function parseClosure(text: string): Reach {
+export function parseClosure(text: string): Reach {
   if (text === 'auto') return 'complete';
   if (text !== 'complete' && text !== 'forward')
     throw new CodedError('usage', `--closure ${text}: it is complete, forward or auto`);
   return text;
 }
 
-function parseCompressors(text: string): Compressor[] {
+export function parseCompressors(text: string): Compressor[] {
   if (text === 'none') return [];
   return text.split(',').map(name => {
     if (!isCompressor(name)) throw new CodedError('usage', `--sizes ${text}: ${name} is none of gzip, xz, zstd, none`);

@@ -3,7 +3,7 @@ import { basename } from 'node:path';
 import { Btf } from '../btf/btf.js';
 import { NameIndex } from '../btf/names.js';
 import { FileSource } from '../bytes/source.js';
-import { readKernelAbi } from '../carrier/kernel-abi.js';
+import { kernelVersion } from '../carrier/kernel-abi.js';
 import { ElfFile, type ElfSection } from '../elf/file.js';
 import { shrinkSection } from '../elf/shrink-section.js';
 import { type Symbols, SymbolTable } from '../elf/symbols.js';
@@ -60,8 +60,7 @@ export function splitAtLink(adapter: Adapter, file: string, objtree: string, opt
     const { slots, sets } = found.ids;
     const { order } = elf.header;
     const ids = remapIds(linked.ids, slots, split.idOf, order);
-    const { vermagic } = readKernelAbi(elf, symbols, btf, names);
-    refuseViolations(btf, split, { vermagic, ids: { bytes: ids, order, slots, sets } });
+    refuseViolations(btf, split, { version: kernelVersion(elf, symbols), ids: { bytes: ids, order, slots, sets } });
     if (adapter === 'pahole') proveByName(linked, split, ids);
 
     const files = [

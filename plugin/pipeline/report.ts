@@ -1,5 +1,5 @@
 import { pieces } from '../bytes/source.js';
-import type { ElfFile } from '../elf/file.js';
+import type { ElfFile, ElfSection } from '../elf/file.js';
 import type { Compression, Pieces } from '../host/compress.js';
 import { overlay, type Replacement } from '../image/image.js';
 import type { ModuleMode } from '../modules/needs.js';
@@ -13,12 +13,27 @@ export interface Measured {
   readonly split: Split;
   readonly input: Report['input'];
   /** Undefined for bare BTF. */
-  readonly image: { readonly elf: ElfFile; readonly replacements: readonly Replacement[] } | undefined;
+  readonly image: PatchedImage | LinkedImage | undefined;
   readonly carrier: Uint8Array | undefined;
   /** Undefined when no modules were given. */
   readonly modules: { readonly mode: ModuleMode; readonly rows: readonly ModuleRow[] } | undefined;
   readonly warnings: readonly string[];
   readonly compression: Compression;
+}
+
+/** An image that was finished before the split. */
+export interface PatchedImage {
+  readonly elf: ElfFile;
+  readonly replacements: readonly Replacement[];
+}
+
+/** An image that was linked with the base as its `.BTF`. */
+export interface LinkedImage {
+  readonly elf: ElfFile;
+  /** Its `.BTF`. */
+  readonly section: ElfSection;
+  /** The BTF that it would have without the split. */
+  readonly original: Uint8Array;
 }
 
 /** Measures a split once. */
@@ -31,7 +46,9 @@ export async function buildReport(measured: Measured): Promise<Report> {
   const image =
     measured.image === undefined
       ? undefined
-      : await measureImage(measured.image.elf, measured.image.replacements, split, compression);
+      : 'original' in measured.image
+        ? await measureLinked(measured.image, split, compression)
+        : await measureImage(measured.image.elf, measured.image.replacements, split, compression);
   const reasons = attribute(split.btf, split.closure, split.sizes);
   return {
     schemaVersion: 1,
@@ -77,8 +94,40 @@ async function measureImage(
   return {
     before: { bytes, compressed: await compression.measure(loadable(elf, [])) },
     after: { bytes, compressed: await compression.measure(loadable(elf, replacements)) },
-    ramSaved: (split.idOf.length - 1 - split.closure.types) * elf.wordSize,
+    ramSaved: savedPointers(split, elf),
     ramSavedByRelinking: split.padding,
+  };
+}
+
+function savedPointers(split: Split, elf: ElfFile): number {
+  return (split.idOf.length - 1 - split.closure.types) * elf.wordSize;
+}
+
+async function measureLinked(image: LinkedImage, split: Split, compression: Compression): Promise<ImageReport> {
+  const { elf, section, original } = image;
+  const bytes = elf.loadSegments().reduce((sum, segment) => sum + segment.filesz, 0);
+  const left = original.length - section.size;
+  return {
+    linked: true,
+    before: { bytes: bytes + left, compressed: await compression.measure(unsplit(image)) },
+    after: { bytes, compressed: await compression.measure(loadable(elf, [])) },
+    ramSaved: left + savedPointers(split, elf),
+    ramSavedByRelinking: 0,
+  };
+}
+
+/** The loadable segments with the whole BTF where the base stands. */
+function unsplit({ elf, section, original }: LinkedImage): Pieces {
+  return function* unsplitPieces() {
+    for (const { offset, filesz } of elf.loadSegments()) {
+      const end = offset + filesz;
+      const inside = section.offset >= offset && section.offset + section.size <= end;
+      for (const piece of pieces(elf.source, offset, inside ? section.offset - offset : filesz)) yield piece.bytes;
+      if (!inside) continue;
+      yield original;
+      const after = section.offset + section.size;
+      for (const piece of pieces(elf.source, after, end - after)) yield piece.bytes;
+    }
   };
 }
 

@@ -213,7 +213,11 @@ function checkCarrier(out: string, kernel: KernelInput, manifest: Manifest, base
   const file = join(out, FILES.carrier);
   const abi = readKernelAbi(elf, symbols, btf, names, manifest.given);
   const architecture = carrierArchitecture(header, kernel.file);
-  const wanted = buildCarrier({ header, architecture, abi, rest, baseSha256: sha256(base) });
+  compareCarrier(file, buildCarrier({ header, architecture, abi, rest, baseSha256: sha256(base) }));
+}
+
+/** Throws `verify` unless a file is `wanted`, but for a signature behind it. */
+export function compareCarrier(file: string, wanted: Uint8Array): void {
   const source = openOutput(file);
   try {
     const { body } = withoutSignature(source);

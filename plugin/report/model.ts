@@ -103,10 +103,12 @@ export interface ModuleRow {
 }
 
 export interface ImageReport {
+  /** Linked with the base; `before` is then this image with the whole BTF in the place of the base, not a link of its own. */
+  readonly linked?: true;
   /** Loadable bytes of vmlinux, as a boot image is compressed from them. */
   readonly before: { readonly bytes: number; readonly compressed: Compressed };
   readonly after: { readonly bytes: number; readonly compressed: Compressed };
-  /** RAM that the kernel saves: one pointer for each type that left (btf->types). */
+  /** RAM that the kernel saves: one pointer for each type that left (btf->types); when linked, the bytes of `.BTF` as well. */
   readonly ramSaved: number;
   /** RAM that a kernel linked with the base would save on top: the bytes of `.BTF` that are padding here. */
   readonly ramSavedByRelinking: number;

@@ -164,7 +164,13 @@ export function notes(report: Report): string[] {
       `Closure forward: ${number(forward.forwards)} structs and unions that the base only points to are forward declarations there and defined in the rest,`,
       `and ${number(forward.copies)} nameless types stand in both: ${number(forward.bytes)} bytes that the input has not. Programs cannot walk such pointers from the base.`,
     );
-  if (image !== undefined) {
+  if (image?.linked === true)
+    lines.push(
+      `This kernel was linked with the base: besides flash it saves ${number(image.ramSaved)} bytes of RAM, ${number(report.input.btfBytes - report.base.bytes)} of them in its image,`,
+      'until vmlinux_btf.ko is loaded. "Before" is this image with the whole BTF in the place of the base.',
+      'Install it together with the modules of this build and no others: each refers to the types of this base.',
+    );
+  else if (image !== undefined) {
     lines.push(
       'This split was made after the link. It saves flash once the boot image is compressed again; the section keeps its size, so it does not save RAM,',
       `but for the kernel's own index of the types: ${number(image.ramSaved)} bytes. A kernel linked with the base would save another ${number(image.ramSavedByRelinking)} bytes of RAM.`,

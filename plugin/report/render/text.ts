@@ -31,9 +31,16 @@ export function renderText(report: Report): string {
     '',
     ...notes(report),
     ...report.warnings.map(warning => `warning: ${warning}`),
-    `proved: ${report.proved.length} invariants of base, rest and full${report.image === undefined ? '' : '; no byte of the image outside .BTF and .BTF_ids changed'}`,
+    `proved: ${report.proved.length} invariants of base, rest and full${provedOfImage(report)}`,
   ];
   return `${lines.map(printable).join('\n')}\n`;
+}
+
+function provedOfImage({ image }: Report): string {
+  if (image === undefined) return '';
+  return image.linked === true
+    ? '; .BTF and .BTF_ids of vmlinux are what the split made'
+    : '; no byte of the image outside .BTF and .BTF_ids changed';
 }
 
 function section(table: Table | undefined): string[] {

@@ -1,0 +1,161 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Btf } from '../btf/btf.js';
+import { NameIndex } from '../btf/names.js';
+import { FileSource } from '../bytes/source.js';
+import { carrierArchitecture } from '../carrier/architectures.js';
+import { buildCarrier } from '../carrier/carrier.js';
+import { readKernelAbi } from '../carrier/kernel-abi.js';
+import { machineName } from '../elf/constants.js';
+import { ElfFile, type ElfSection } from '../elf/file.js';
+import { SymbolTable } from '../elf/symbols.js';
+import { CodedError } from '../errors.js';
+import { Compression, type Compressor } from '../host/compress.js';
+import { hashSource, sha256 } from '../host/hash.js';
+import { type KernelConfig, parseConfig } from '../modules/kconfig.js';
+import { encodePermutation } from '../pipeline/manifest.js';
+import { buildReport } from '../pipeline/report.js';
+import { prepareSigning, type SigningOptions, signFile } from '../pipeline/signing.js';
+import { compareCarrier } from '../pipeline/verify.js';
+import type { Report } from '../report/model.js';
+import { renderMarkdown } from '../report/render/markdown.js';
+import { renderText } from '../report/render/text.js';
+import { BTF_IDS_SECTION } from '../roots/btf-ids.js';
+import { type Split, splitBtf } from '../split/split.js';
+import { missingBtf } from './cause.js';
+import { type LinkRecord, SIDE_FILES, SideFolder } from './side-files.js';
+
+/** What the end of a build adds to the side files. */
+export const FINISHED = {
+  carrier: 'vmlinux_btf.ko',
+  report: 'report.json',
+  markdown: 'report.md',
+  text: 'report.txt',
+} as const;
+
+export interface FinishOptions extends Omit<SigningOptions, 'kconfig'> {
+  readonly compressors: readonly Compressor[];
+  readonly onStage?: (stage: string) => void;
+}
+
+/** The kernel's configuration; undefined when there is none yet. Throws `kbuild-config` when it has no BTF. */
+export function checkConfig(objtree: string): KernelConfig | undefined {
+  const file = join(objtree, '.config');
+  if (!existsSync(file)) return undefined;
+  const config = parseConfig(readFileSync(file, 'latin1'));
+  const cause = missingBtf(config);
+  if (cause !== undefined) throw new CodedError('kbuild-config', cause, { file });
+  return config;
+}
+
+/**
+ * The end of a build: checks that the final vmlinux holds the base that was split last, makes the carrier for it, measures, and
+ * writes both beside the side files. Throws `kbuild-config`, `kbuild-none`, `kbuild-link`, and what making a carrier throws.
+ */
+export async function finishBuild(objtree: string, options: FinishOptions): Promise<Report> {
+  const stage = options.onStage ?? (() => {});
+  const config = checkConfig(objtree);
+  const folder = new SideFolder(objtree);
+  const link = folder.link();
+  if (link === undefined) throw new CodedError('kbuild-none', 'no link.json', { file: folder.path });
+  const source = FileSource.open(join(objtree, 'vmlinux'));
+  try {
+    const elf = ElfFile.open(source);
+    const section = checkLinked(elf, link);
+    stage('splitting and proving');
+    const original = folder.read(link, SIDE_FILES.original);
+    const btf = Btf.decode(original);
+    const names = new NameIndex(btf);
+    const roots = folder.roots(link).filter(({ reason }) => reason !== 'tag');
+    const split = splitBtf(btf, names, roots, undefined, link.options.closure);
+    checkFiles(folder, link, split);
+
+    const symbols = SymbolTable.read(elf);
+    const abi = readKernelAbi(elf, symbols, btf, names);
+    const kconfig = join(objtree, '.config');
+    const signing = await prepareSigning(
+      { ...options, kconfig: config === undefined ? undefined : kconfig },
+      source.name,
+      undefined,
+    );
+    const architecture = carrierArchitecture(elf.header, source.name);
+    const { header } = elf;
+    const carrier = buildCarrier({ header, architecture, abi, rest: split.rest, baseSha256: sha256(split.base) });
+    folder.write(FINISHED.carrier, carrier);
+    await signFile(folder.file(FINISHED.carrier), signing);
+    compareCarrier(folder.file(FINISHED.carrier), carrier);
+
+    stage('measuring');
+    const report = await buildReport({
+      split,
+      input: {
+        file: 'vmlinux',
+        kind: 'vmlinux',
+        bytes: source.size,
+        sha256: hashSource(source),
+        btfBytes: original.length,
+        architecture: `${machineName(header.machine)} ${header.class} bit ${header.order}-endian`,
+        vermagic: abi.vermagic.trim(),
+      },
+      image: { elf, section, original },
+      carrier: readFileSync(folder.file(FINISHED.carrier)),
+      modules: undefined,
+      warnings: [...link.warnings, ...loadWarnings(config, signing.signer === undefined ? signing.forced : undefined)],
+      compression: new Compression(options.compressors),
+    });
+    folder.write(FINISHED.report, Buffer.from(`${JSON.stringify(report, null, 2)}\n`));
+    folder.write(FINISHED.markdown, Buffer.from(renderMarkdown(report)));
+    folder.write(FINISHED.text, Buffer.from(renderText(report)));
+    return report;
+  } catch (error) {
+    throw error instanceof CodedError ? error.in(source.name) : error;
+  } finally {
+    source.close();
+  }
+}
+
+/** `.BTF` of the final vmlinux. Throws `kbuild-link` unless it is the base, and `.BTF_ids` are those of the base. */
+export function checkLinked(elf: ElfFile, link: LinkRecord): ElfSection {
+  const section = elf.section('.BTF');
+  for (const [part, name] of [
+    [section, SIDE_FILES.base],
+    [elf.section(BTF_IDS_SECTION), SIDE_FILES.ids],
+  ] as const) {
+    const hash = sha256(elf.data(part));
+    const told = link.files.find(file => file.name === name);
+    if (hash !== told?.sha256)
+      throw new CodedError(
+        'kbuild-link',
+        `${part.size} bytes, SHA-256 ${hash.slice(0, 16)}…; the last link that was split, ${link.linked} after ${link.adapter}, made ${name} of ${told?.bytes} bytes, ${told?.sha256.slice(0, 16)}…`,
+        { file: elf.source.name, section: part.name },
+      );
+  }
+  return section;
+}
+
+/** What stands on the disk is what has just been proved. */
+function checkFiles(folder: SideFolder, link: LinkRecord, split: Split): void {
+  for (const [name, bytes] of [
+    [SIDE_FILES.base, split.base],
+    [SIDE_FILES.rest, split.rest],
+    [SIDE_FILES.full, split.full],
+    [SIDE_FILES.permutation, encodePermutation(split.idOf)],
+  ] as const)
+    if (Buffer.compare(folder.read(link, name), bytes) !== 0)
+      throw new CodedError('invariant', `the split of ${SIDE_FILES.original} does not give this file again`, {
+        file: folder.file(name),
+      });
+}
+
+function loadWarnings(config: KernelConfig | undefined, forced: string | undefined): string[] {
+  const warnings: string[] = [];
+  if (config !== undefined && config.get('DEBUG_INFO_BTF_MODULES') !== 'y')
+    warnings.push(
+      `this kernel takes no types from modules: without CONFIG_DEBUG_INFO_BTF_MODULES=y ${FINISHED.carrier} is of no use`,
+    );
+  if (forced !== undefined)
+    warnings.push(
+      `${FINISHED.carrier} is not signed, and this kernel (${forced}) refuses it: pass --sign-key and --sign-cert`,
+    );
+  return warnings;
+}
