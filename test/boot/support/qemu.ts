@@ -39,6 +39,15 @@ export const VIRT_ARM64: Machine = {
   objcopy: ['-O', 'binary', '-R', '.note', '-R', '.note.gnu.build-id', '-R', '.comment', '-S'],
 };
 
+export const VIRT_ARM: Machine = {
+  qemu: 'qemu-system-arm',
+  qemuPackage: 'qemu-system-arm',
+  arguments: ['-M', 'virt', '-cpu', 'cortex-a15', '-m', '256'],
+  console: 'ttyAMA0',
+  cross: 'arm-linux-gnueabihf-',
+  crossPackage: 'gcc-arm-linux-gnueabihf libc6-dev-armhf-cross',
+};
+
 /** `panic=0`: a kernel that panicked says so and stops. Malta does not reboot of itself ("Reboot failed"). */
 const COMMAND_LINE = 'rdinit=/init initcall_debug loglevel=8 printk.devkmsg=on printk.time=0 panic=0';
 
