@@ -15,7 +15,7 @@ interface Entry {
 
 const folder = join(repository, 'test', 'fixtures');
 const entries: readonly Entry[] = JSON.parse(readFileSync(join(folder, 'manifest.json'), 'utf8')).fixtures;
-const MAX_BYTES = 14_000_000;
+const MAX_BYTES = 15_500_000;
 
 test('the manifest lists every packed fixture, by name, and nothing else', t => {
   const packed = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter(name => name.endsWith('.br'));
