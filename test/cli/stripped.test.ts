@@ -87,7 +87,7 @@ for (const kernel of WHOLE_KERNELS) {
 
     const out = join(folder, `${kernel}.linted`);
     t.is((await splitQuickly(stripped, out, ...given)).exitCode, 0);
-    const files = [...['base.btf', 'rest.btf', 'full.btf'].map(name => join(out, name)), out];
+    const files = [...['base.btf', 'rest.btf', 'full.btf', 'vmlinux_btf.ko'].map(name => join(out, name)), out];
     t.deepEqual(await lintOf(out), { exitCode: 0, stdout: files.map(clean).join(''), stderr: '' });
     const moved = join(folder, `${kernel}.lint-moved`);
     renameSync(map, moved);
