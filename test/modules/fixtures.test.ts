@@ -99,7 +99,7 @@ function sectionBytes(file: string, name: string): Buffer {
 
 for (const kernel of KERNELS.filter(name => name !== WITHOUT_MODULE_BTF))
   for (const mode of MODULE_MODES)
-    test(`${kernel}: modules re-based (${mode}) are their originals, as bpftool and readelf see them`, async t => {
+    test.serial(`${kernel}: modules re-based (${mode}) are what they were, as bpftool and readelf see`, async t => {
       if (!haveTool(t, 'bpftool', 'bpftool')) return;
       const vmlinux = fixture(`${kernel}/vmlinux`);
       const from = moduleFolder(join(folder, kernel, mode, 'from'), kernel);
