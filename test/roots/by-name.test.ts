@@ -6,7 +6,7 @@ import { REASONS } from '../../plugin/roots/root.js';
 import { BtfBuilder } from '../support/build-btf.js';
 import { fixture } from '../support/fixtures.js';
 import { bpftoolNames, withKernel } from '../support/kernel-roots.js';
-import { KERNELS } from '../support/kernels.js';
+import { WHOLE_KERNELS } from '../support/kernels.js';
 import { haveTool } from '../support/tools.js';
 
 test('names that a kernel lacks are skipped, the others found by kind', t => {
@@ -51,7 +51,7 @@ test('a kfunc takes its _impl along', t => {
   t.deepEqual(rootsByName(btf, new NameIndex(btf), [root]), [{ ...root, id: implementation }]);
 });
 
-for (const name of KERNELS) {
+for (const name of WHOLE_KERNELS) {
   test(`all iterators, LSM hooks and trusted structs that bpftool shows are roots: ${name}`, async t => {
     if (!haveTool(t, 'bpftool', 'bpftool')) return;
     const types = await bpftoolNames(fixture(`${name}/vmlinux`));
