@@ -220,3 +220,13 @@ export class FileSource implements ByteSource {
     closeSync(this.#fd);
   }
 }
+
+/** Opens a file, runs `use` on it, closes it. Throws what opening throws. */
+export function withFile<T>(path: string, use: (source: FileSource) => T): T {
+  const source = FileSource.open(path);
+  try {
+    return use(source);
+  } finally {
+    source.close();
+  }
+}

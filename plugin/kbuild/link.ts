@@ -2,7 +2,7 @@ import { closeSync, openSync, statSync } from 'node:fs';
 import { basename } from 'node:path';
 import { Btf } from '../btf/btf.js';
 import { NameIndex } from '../btf/names.js';
-import { FileSource } from '../bytes/source.js';
+import { FileSource, withFile } from '../bytes/source.js';
 import { kernelVersion } from '../carrier/kernel-abi.js';
 import { ElfFile, type ElfSection } from '../elf/file.js';
 import { shrinkSection } from '../elf/shrink-section.js';
@@ -98,15 +98,6 @@ export function splitAtLink(adapter: Adapter, file: string, objtree: string, opt
 /** SHA-256 of the BPF objects that the options name: a program that was compiled again may need other types. */
 export function objectHashes({ keepFor }: LinkOptions): string[] {
   return keepFor.map(path => withFile(path, hashSource));
-}
-
-function withFile<T>(path: string, use: (source: FileSource) => T): T {
-  const source = FileSource.open(path);
-  try {
-    return use(source);
-  } finally {
-    source.close();
-  }
 }
 
 function afterPahole(elf: ElfFile): Linked {

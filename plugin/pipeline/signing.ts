@@ -1,5 +1,5 @@
 import { readFileSync, statSync } from 'node:fs';
-import { FileSource } from '../bytes/source.js';
+import { type FileSource, withFile } from '../bytes/source.js';
 import { CodedError } from '../errors.js';
 import { hashSource } from '../host/hash.js';
 import { Signer } from '../host/sign-file.js';
@@ -76,15 +76,6 @@ function signatureOf(source: FileSource): SignedFile {
   } catch (error) {
     if (!(error instanceof CodedError)) throw error;
     throw new CodedError('tool-failed', `sign-file made ${error.detail}`, { file: source.name }, error);
-  }
-}
-
-function withFile<T>(file: string, use: (source: FileSource) => T): T {
-  const source = FileSource.open(file);
-  try {
-    return use(source);
-  } finally {
-    source.close();
   }
 }
 
