@@ -237,7 +237,8 @@ function indexTypes(words: Uint32Array, header: BtfHeader): Indexed {
     }
   }
   starts[count] = at;
-  return { starts: starts.slice(0, count + 1), roles, highestType, highestString };
+  // A view: what lies behind it was never touched, and so is no memory.
+  return { starts: starts.subarray(0, count + 1), roles, highestType, highestString };
 }
 
 /** Index: the kind. A counting sort, so that ids stay ascending. */

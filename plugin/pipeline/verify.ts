@@ -90,7 +90,7 @@ export async function verifyOut(out: string, given: GivenFiles = {}): Promise<Ve
       );
     }
     if (modules !== undefined && scanned !== undefined) {
-      await verifyModules(out, modules, scanned, base, written.idInBase);
+      await verifyModules(out, modules, scanned, base, written.idsInBase());
       proved.push(...MODULE_INVARIANTS);
     }
     return { original: file, proved };

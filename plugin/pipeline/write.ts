@@ -92,6 +92,6 @@ function rebaseModules(
   signing: Signing,
 ): Promise<WrittenModules> {
   const { original } = modules.kernel;
-  const target = { original, base: Btf.decode(split.paddedBase), baseIdOf: split.idInBase };
+  const target = { original, base: Btf.decode(split.paddedBase), baseIdOf: split.idsInBase() };
   return writeModules(out, modules, target, names, signing);
 }

@@ -15,6 +15,7 @@ import {
 } from '../btf/kinds.js';
 import { lengthOf, MAX_NAME_BYTES, type NameIndex, typesWithPrefix } from '../btf/names.js';
 import { functionPointer } from '../btf/resolve.js';
+import { isName } from '../btf/string-table.js';
 
 /** Kinds that libbpf takes as candidates of a CO-RE relocation, by the class within which they are compared. */
 const CORE_CLASS = new Uint8Array(128);
@@ -34,7 +35,7 @@ const NEAR_BITS = 6;
 export const TRACE_TYPEDEF = 'btf_trace_';
 export const TRACE_FUNC = '__bpf_trace_';
 /** A parameter whose name ends so may be null (btf_param_match_suffix). */
-const NULLABLE = Buffer.from('__nullable\0', 'latin1');
+const NULLABLE = Buffer.from('__nullable', 'latin1');
 
 /**
  * Types that no reference leads to, but that must be on the same side as a type that they belong to:
@@ -192,9 +193,9 @@ function hasNullable(btf: Btf, proto: number): boolean {
   if (proto === 0 || btf.kind(proto) !== KIND_FUNC_PROTO) return false;
   const { words, strings } = btf;
   for (let i = btf.start(proto) + HEAD_WORDS; i < btf.starts[proto]; i += 2) {
-    const name = strings.subarray(words[i], words[i] + MAX_NAME_BYTES);
-    const start = name.indexOf(0) + 1 - NULLABLE.length;
-    if (start >= 0 && NULLABLE.every((byte, at) => name[start + at] === byte)) return true;
+    const name = words[i];
+    const start = strings.indexOf(0, name) - NULLABLE.length;
+    if (start >= name && isName(strings, start, NULLABLE, 0, NULLABLE.length)) return true;
   }
   return false;
 }
@@ -215,7 +216,7 @@ function flavouredTypes(btf: Btf): { id: number; length: number }[] {
   const found: { id: number; length: number }[] = [];
   const separators = findSeparators(btf.strings);
   if (separators.length === 0) return found;
-  const near = blocksBefore(separators, btf.strings.length);
+  const near = blocksBefore(separators, btf.strings);
   for (const kind of CORE_KINDS) {
     const ids = btf.ofKind(kind);
     for (let i = 0; i < ids.length; i++) {
@@ -228,15 +229,18 @@ function flavouredTypes(btf: Btf): { id: number; length: number }[] {
   return found;
 }
 
-/** Marks the blocks of 2^NEAR_BITS bytes in which a name can start that reaches a separator: few names need a look. */
-function blocksBefore(separators: readonly number[], length: number): Uint8Array {
-  const near = new Uint8Array((length >>> NEAR_BITS) + 1);
-  let marked = -1;
+/** Marks the blocks of 2^NEAR_BITS bytes in which a stored string with a separator lies, up to it: few names need a look. */
+function blocksBefore(separators: readonly number[], strings: Uint8Array): Uint8Array {
+  const near = new Uint8Array((strings.length >>> NEAR_BITS) + 1);
+  let from = 0;
+  let end = 0;
   for (const separator of separators) {
-    const last = separator >>> NEAR_BITS;
-    for (let block = Math.max(marked + 1, last - (MAX_NAME_BYTES >>> NEAR_BITS) - 1, 0); block <= last; block++)
-      near[block] = 1;
-    marked = last;
+    if (separator >= end) {
+      from = strings.lastIndexOf(0, separator) + 1;
+      end = strings.indexOf(0, separator);
+    }
+    near.fill(1, from >>> NEAR_BITS, (separator >>> NEAR_BITS) + 1);
+    from = separator;
   }
   return near;
 }

@@ -32,8 +32,8 @@ export interface Split extends Partition {
   readonly newIds: Uint32Array;
   /** New id of the definition of each id of the input; `newIds` for `complete`. */
   readonly idOf: Uint32Array;
-  /** Id in the base of each id of the input; 0 for one that is not there, or leads to a FWD there. */
-  readonly idInBase: Uint32Array;
+  /** Makes the id in the base of each id of the input; 0 for one that is not there, or leads to a FWD there. */
+  readonly idsInBase: () => Uint32Array;
   /** Id in the input of each id of `btf`; undefined where they are the same. */
   readonly origin: Uint32Array | undefined;
   /** The roots that were taken, with ids of the input, `tag` roots last. */
@@ -64,7 +64,7 @@ export function splitBtf(
       ...made,
       reach,
       idOf: made.newIds,
-      idInBase: upTo(made.newIds, made.closure.types),
+      idsInBase: () => upTo(made.newIds, made.closure.types),
       origin: undefined,
       roots: made.closure.roots,
       added: undefined,
@@ -80,7 +80,7 @@ export function splitBtf(
     ...made,
     reach,
     idOf,
-    idInBase: idOf.map((id, old) => (solid[old] === 1 ? id : 0)),
+    idsInBase: () => idOf.map((id, old) => (solid[old] === 1 ? id : 0)),
     origin,
     roots: made.closure.roots.map(root => ({ ...root, id: origin[root.id] })),
     added: { forwards, copies, bytes: (expanded.words.length - btf.words.length) * 4 },
@@ -105,11 +105,11 @@ export function proveWritten(
   reach: Reach,
   written: Written,
   code: ErrorCode,
-): Pick<Split, 'proved' | 'idInBase' | 'btf' | 'newIds'> & { readonly base: Btf } {
+): Pick<Split, 'proved' | 'idsInBase' | 'btf' | 'newIds'> & { readonly base: Btf } {
   const { idOf, roots } = written;
   if (reach === 'complete') {
     const { base } = prove({ ...written, original: btf, newIds: idOf }, code);
-    return { proved: INVARIANTS, idInBase: upTo(idOf, base.count), btf, newIds: idOf, base };
+    return { proved: INVARIANTS, idsInBase: () => upTo(idOf, base.count), btf, newIds: idOf, base };
   }
   const { expansion, expanded, closure } = closeForward(btf, new NameIndex(btf), roots);
   const newIds = permute(closure);
@@ -119,7 +119,7 @@ export function proveWritten(
   proveForward(btf, expanded, expansion, newIds, closure.types, code);
   return {
     proved: [...INVARIANTS, ...FORWARD_INVARIANTS],
-    idInBase: idOf.map((id, old) => (expansion.solid[old] === 1 ? id : 0)),
+    idsInBase: () => idOf.map((id, old) => (expansion.solid[old] === 1 ? id : 0)),
     btf: expanded,
     newIds,
     base,

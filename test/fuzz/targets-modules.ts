@@ -80,7 +80,7 @@ function rebaseOnto({ original, names, roots }: Kernel, ko: Uint8Array, mode: Mo
   const split = known ?? splitBtf(original, names, withModuleRoots(original, names, roots, scanned));
   // A split that does not know what the module asks for may lack types that its ids name.
   if (known !== undefined && module.ids?.roots.some(({ id }) => id < (btf?.firstId ?? 0))) return;
-  const target = { original, base: Btf.decode(split.paddedBase), baseIdOf: split.idInBase };
+  const target = { original, base: Btf.decode(split.paddedBase), baseIdOf: split.idsInBase() };
   const rebaser = new ModuleRebaser(target, names, mode);
   const plan = rebaser.plan(module);
   if (plan.changes.length === 0) return;

@@ -34,7 +34,7 @@ function prepare(base: Uint8Array, bytes: Uint8Array, rootSeeds: readonly number
   const target = {
     original,
     base: Btf.decode(split.paddedBase),
-    baseIdOf: split.idInBase,
+    baseIdOf: split.idsInBase(),
   };
   return { original, target, split, module: Btf.decode(bytes, original) };
 }
