@@ -1,6 +1,6 @@
 import { type ByteOrder, toWords } from '../bytes/endian.js';
 import { CodedError } from '../errors.js';
-import { type BtfHeader, decodeHeader } from './header.js';
+import { type BtfHeader, type BtfSection, decodeHeader } from './header.js';
 import {
   HEAD_WORDS,
   infoKind,
@@ -67,20 +67,13 @@ export class Btf {
    * `btf-reference`, `btf-base`.
    */
   static decode(bytes: Uint8Array, base?: Btf): Btf {
-    const header = decodeHeader(bytes);
-    if (base !== undefined && base.order !== header.order) {
-      throw new CodedError('btf-base', `the base is ${base.order}-endian, this BTF ${header.order}-endian`, {
-        section: '.BTF',
-        offset: 0,
-      });
-    }
-    const cut = ({ offset, length }: { offset: number; length: number }): Uint8Array =>
-      bytes.subarray(header.length + offset, header.length + offset + length);
-    const words = toWords(cut(header.types), header.order);
+    return Btf.index(readFrame(bytes, base), base);
+  }
+
+  /** Decodes the types of what {@link readFrame} read with the same base. */
+  static index({ header, words, strings, layout }: BtfFrame, base?: Btf): Btf {
     const indexed = indexTypes(words, header);
-    const strings = cut(header.strings);
-    checkStrings(strings, header, base);
-    const btf = new Btf(header, words, indexed, strings, cut(header.layout), base);
+    const btf = new Btf(header, words, indexed, strings, layout, base);
     if (indexed.highestType >= btf.endId || indexed.highestString >= btf.stringEnd) throw btf.#firstBadReference();
     return btf;
   }
@@ -182,6 +175,31 @@ export class Btf {
       offset: this.header.length + this.header.types.offset + i * 4,
     });
   }
+}
+
+/** The sections of a BTF, before its types are looked at. */
+export interface BtfFrame {
+  readonly header: BtfHeader;
+  /** Type section, in host order. */
+  readonly words: Uint32Array;
+  readonly strings: Uint8Array;
+  readonly layout: Uint8Array;
+}
+
+/** Checks sections and byte order. `bytes` is kept, not copied. Throws `btf-header`, `btf-strings`, `btf-base`. */
+export function readFrame(bytes: Uint8Array, base?: Btf): BtfFrame {
+  const header = decodeHeader(bytes);
+  if (base !== undefined && base.order !== header.order) {
+    throw new CodedError('btf-base', `the base is ${base.order}-endian, this BTF ${header.order}-endian`, {
+      section: '.BTF',
+      offset: 0,
+    });
+  }
+  const cut = ({ offset, length }: BtfSection): Uint8Array =>
+    bytes.subarray(header.length + offset, header.length + offset + length);
+  const strings = cut(header.strings);
+  checkStrings(strings, header, base);
+  return { header, words: toWords(cut(header.types), header.order), strings, layout: cut(header.layout) };
 }
 
 interface Indexed {

@@ -58,10 +58,10 @@ export function attribute(btf: Btf, closure: Closure, sizes: Partition['sizes'])
   const reasonOfRoot = closure.roots.map(root => REASONS.indexOf(root.reason));
   const counted = new Uint8Array(btf.strings.length);
   counted[0] = 1;
-  const { words, roles, starts, strings, count } = btf;
-  const { nearest } = closure;
-  for (let id = 1; id <= count; id++) {
-    if (nearest[id] === 0) continue;
+  const { words, roles, starts, strings } = btf;
+  const { nearest, ids } = closure;
+  for (let nth = 0; nth < ids.length; nth++) {
+    const id = ids[nth];
     const row = rows[reasonOfRoot[nearest[id] - 1]];
     const end = starts[id];
     row.types++;

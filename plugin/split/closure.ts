@@ -13,6 +13,8 @@ export interface Closure {
   readonly parent: Uint32Array;
   /** The needed types in the order in which they were reached. */
   readonly order: Uint32Array;
+  /** The same, ascending. */
+  readonly ids: Uint32Array;
   /** Number of needed types, and the 32-bit words of their records. */
   readonly types: number;
   readonly words: number;
@@ -44,7 +46,8 @@ export function closeOver(btf: Btf, companions: Companions, roots: readonly Root
   }
   let words = 0;
   for (let i = 0; i < types; i++) words += btf.starts[queue[i]] - btf.starts[queue[i] - 1];
-  return { roots: taken, nearest, parent, order: queue.subarray(0, types), types, words };
+  const order = queue.subarray(0, types);
+  return { roots: taken, nearest, parent, order, ids: order.slice().sort(), types, words };
 }
 
 /** Follows references and companions from the first `length` types of the queue on; returns its new length. */

@@ -47,7 +47,7 @@ export interface PartSize {
  * has no room there.
  */
 export function partition(btf: Btf, closure: Closure, newIds: Uint32Array, paddedTo?: number): Partition {
-  const runs = sideRuns(btf, newIds, closure.types);
+  const runs = sideRuns(btf, closure.ids);
   const strings = new StringPartition(btf, runs);
   const { baseLength, restLength } = strings;
   const baseWords = closure.words;

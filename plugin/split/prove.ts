@@ -1,4 +1,4 @@
-import { Btf } from '../btf/btf.js';
+import { Btf, type BtfFrame, readFrame } from '../btf/btf.js';
 import { reencodeBtf } from '../btf/encode.js';
 import { type BtfHeader, type BtfSection, decodeHeader, HEADER_BYTES, HEADER_BYTES_LAYOUT } from '../btf/header.js';
 import { ROLE_STRING, ROLE_TYPE } from '../btf/kinds.js';
@@ -34,24 +34,48 @@ export const INVARIANTS = [
   'splitting the base again with the same roots changes nothing (padding aside)',
 ] as const;
 
+/** Base and rest as they were decoded; the rest when it is first asked for, for nothing in the proofs needs its types. */
+export interface Decoded {
+  readonly base: Btf;
+  readonly rest: Btf;
+}
+
 /**
  * Proves every invariant on the bytes of a split. Throws an error with `code`: `invariant` inside a run that would
  * write them, `verify` for files that were written before. Returns what it decoded.
  */
-export function prove(promised: Promised, code: ErrorCode): { readonly base: Btf; readonly rest: Btf } {
+export function prove(promised: Promised, code: ErrorCode): Decoded {
   const fail = (detail: string): never => {
     throw new CodedError(code, detail);
   };
   const { original, newIds } = promised;
   const base = attempt(() => Btf.decode(promised.base), 'base', fail);
-  const rest = attempt(() => Btf.decode(promised.rest, base), 'rest', fail);
+  const rest = attempt(() => readFrame(promised.rest, base), 'rest', fail);
   checkFrame(original, base.header, base.layout, 'base', fail);
   checkFrame(original, rest.header, rest.layout, 'rest', fail);
-  checkPermutation(original, newIds, base.count, rest.count, fail);
-  checkTypes(original, newIds, base, rest, fail);
-  checkFull(original, promised.full, base, rest, fail);
+  const ids = checkPermutation(original, newIds, base.count, fail);
+  // Word by word the rest is the types of the original that the base leaves: it decodes as they did.
+  checkTypes(original, newIds, ids, base, rest, fail);
+  const decoded = new LateRest(base, rest);
+  checkFull(original, promised.full, decoded, rest, fail);
   checkAgain(base, newIds, promised.roots, fail);
-  return { base, rest };
+  return decoded;
+}
+
+class LateRest implements Decoded {
+  readonly base: Btf;
+  readonly #frame: BtfFrame;
+  #rest: Btf | undefined;
+
+  constructor(base: Btf, frame: BtfFrame) {
+    this.base = base;
+    this.#frame = frame;
+  }
+
+  get rest(): Btf {
+    this.#rest ??= Btf.index(this.#frame, this.base);
+    return this.#rest;
+  }
 }
 
 type Fail = (detail: string) => never;
@@ -83,27 +107,27 @@ function checkFrame(original: Btf, header: BtfHeader, layout: Uint8Array, what: 
     fail(`the sections of the ${what} do not follow each other`);
 }
 
-function checkPermutation(original: Btf, newIds: Uint32Array, baseCount: number, restCount: number, fail: Fail): void {
-  if (newIds.length !== original.count + 1)
-    fail(`the permutation has ${newIds.length - 1} ids, the input ${original.count}`);
-  if (baseCount + restCount !== original.count)
-    fail(`${baseCount} + ${restCount} types were made of ${original.count}`);
-  // Both sides count up by one, so each new id is met exactly once.
+/** Ids of the original's types that are in the base, ascending. */
+function checkPermutation(original: Btf, newIds: Uint32Array, baseCount: number, fail: Fail): Uint32Array {
   const { count } = original;
+  if (newIds.length !== count + 1) fail(`the permutation has ${newIds.length - 1} ids, the input ${count}`);
+  // Both sides count up by one, so each new id is met exactly once.
+  const ids = new Uint32Array(baseCount);
   let base = 0;
   let rest = baseCount;
   for (let id = 1; id <= count; id++) {
+    if (newIds[id] <= baseCount) ids[base] = id;
     const expected = newIds[id] <= baseCount ? ++base : ++rest;
     if (newIds[id] !== expected) fail(`type ${id} became ${newIds[id]} where ${expected} was due`);
   }
   if (newIds[0] !== 0 || base !== baseCount) fail('the permutation does not cover the base');
+  return ids;
 }
 
 /** Neighbours of one side stay neighbours, and equal kinds and vlens mean equal record borders. */
-function checkTypes(original: Btf, newIds: Uint32Array, base: Btf, rest: Btf, fail: Fail): void {
-  const runs = sideRuns(original, newIds, base.count);
-  const names = new NameComparer(original, rest);
-  const difference = firstDifference(original, runs, newIds, names, base.words, rest.words);
+function checkTypes(original: Btf, newIds: Uint32Array, ids: Uint32Array, base: Btf, rest: BtfFrame, fail: Fail): void {
+  const names = new NameComparer(original, base, rest);
+  const difference = firstDifference(original, sideRuns(original, ids), newIds, names, base.words, rest.words);
   if (difference >= 0) fail(`a type differs from its original, at word ${difference} of the input`);
 }
 
@@ -150,23 +174,26 @@ const REMEMBERED_MASK = (1 << 14) - 1;
  */
 class NameComparer {
   readonly #original: Uint8Array;
-  readonly #rest: Btf;
-  readonly #base: Btf;
+  readonly #base: Uint8Array;
+  readonly #rest: Uint8Array;
+  /** Where the strings of the rest start. */
+  readonly #restStart: number;
   /** Slot → a pair of offsets that were found to be the same; offset 0 is the empty name on both sides. */
   readonly lastWas = new Uint32Array(REMEMBERED_MASK + 1);
   readonly lastIs = new Uint32Array(REMEMBERED_MASK + 1);
 
-  constructor(original: Btf, rest: Btf) {
+  constructor(original: Btf, base: Btf, rest: BtfFrame) {
     this.#original = original.strings;
-    this.#rest = rest;
-    this.#base = rest.base ?? rest;
+    this.#base = base.strings;
+    this.#rest = rest.strings;
+    this.#restStart = base.stringEnd;
   }
 
   same(slot: number, was: number, is: number): boolean {
-    const side = is < this.#rest.stringBase ? this.#base : this.#rest;
+    const inBase = is < this.#restStart;
     const strings = this.#original;
-    const other = side.strings;
-    let to = is - side.stringBase;
+    const other = inBase ? this.#base : this.#rest;
+    let to = inBase ? is : is - this.#restStart;
     let from = was;
     while (strings[from] !== 0 && strings[from] === other[to]) {
       from++;
@@ -180,7 +207,8 @@ class NameComparer {
 }
 
 /** Strings of the rest follow those of the base without padding, so its own offsets shift by the padding. */
-function checkFull(original: Btf, bytes: Uint8Array, base: Btf, rest: Btf, fail: Fail): void {
+function checkFull(original: Btf, bytes: Uint8Array, decoded: Decoded, rest: BtfFrame, fail: Fail): void {
+  const { base } = decoded;
   const full = attempt(() => decodeHeader(bytes), 'full', fail);
   const cut = ({ offset, length }: BtfSection): Uint8Array =>
     bytes.subarray(full.length + offset, full.length + offset + length);
@@ -193,7 +221,7 @@ function checkFull(original: Btf, bytes: Uint8Array, base: Btf, rest: Btf, fail:
     fail('full is not as long as base and rest');
   if (!sameBytes(words.subarray(0, base.words.length), base.words)) fail('full differs from the base');
   const restWords = words.subarray(base.words.length);
-  if (padding === 0 ? !sameBytes(restWords, rest.words) : !sameShifted(restWords, rest, padding))
+  if (padding === 0 ? !sameBytes(restWords, rest.words) : !sameShifted(restWords, decoded.rest, padding))
     fail('full differs from the rest');
   if (
     !sameBytes(strings.subarray(0, baseStrings), base.strings.subarray(0, baseStrings)) ||

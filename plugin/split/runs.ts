@@ -6,18 +6,22 @@ import type { Btf } from '../btf/btf.js';
  * the rest. Neighbours stay neighbours, so what copies or compares all types works on runs, of both sides in one pass:
  * a loop that meets the second side late is compiled twice.
  *
- * `newIds`: new id of each old id; a type is in the base when its new id is at most `baseCount`.
+ * `ids`: the types of the base, ascending.
  */
-export function sideRuns(btf: Btf, newIds: Uint32Array, baseCount: number): Uint32Array {
-  const { starts, count } = btf;
-  const ends = new Uint32Array(count + 1);
+export function sideRuns({ starts, count }: Btf, ids: Uint32Array): Uint32Array {
+  const ends = new Uint32Array(2 * ids.length + 2);
   let length = 0;
-  let side = 0; // 0: a run of the base goes on, 1: one of the rest
-  for (let id = 1; id <= count; id++) {
-    const next = newIds[id] <= baseCount ? 0 : 1;
-    if (next !== side) ends[length++] = starts[id - 1];
-    side = next;
+  /** The type behind the last one of a run of the base. */
+  let next = 1;
+  for (let i = 0; i < ids.length; i++) {
+    const id = ids[i];
+    if (id !== next) {
+      ends[length++] = starts[next - 1];
+      ends[length++] = starts[id - 1];
+    }
+    next = id + 1;
   }
-  ends[length++] = starts[count];
+  ends[length++] = starts[next - 1];
+  if (next <= count) ends[length++] = starts[count];
   return ends.subarray(0, length);
 }

@@ -6,7 +6,7 @@ import { type Closure, closeOver } from './closure.js';
 import { Companions } from './companions.js';
 import { type Expansion, expandForward } from './forward.js';
 import { type Partition, partition, permute } from './partition.js';
-import { INVARIANTS, prove } from './prove.js';
+import { type Decoded, INVARIANTS, prove } from './prove.js';
 import { FORWARD_INVARIANTS, proveForward } from './prove-forward.js';
 
 /**
@@ -44,7 +44,7 @@ export interface Split extends Partition {
   readonly proved: readonly string[];
   readonly companions: Companions;
   /** The padded base and the rest, as they were decoded from the bytes that are about to be written. */
-  readonly decoded: { readonly base: Btf; readonly rest: Btf };
+  readonly decoded: Decoded;
 }
 
 /**
