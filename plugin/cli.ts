@@ -22,6 +22,12 @@ const keepOption = { ...listOption, describe: 'keep rule: kind:glob, a glob or a
 const keepForOption = { ...listOption, describe: 'BPF object whose needs are kept; repeatable' } as const;
 const configOption = { ...text, describe: 'configuration (default: vmlinux-btf.config.json, if there)' } as const;
 const REPEATABLE: ReadonlySet<string> = new Set(['keep', 'keep-for', 'keepFor', 'prog', 'for', '_']);
+const moduleBtfOption = {
+  ...text,
+  choices: ['keep', 'prune', 'strip'] as const,
+  default: 'keep' as const,
+  describe: 'what of the BTF of modules stays: all, what they register, nothing',
+} as const;
 const baseOption = { ...text, alias: 'B', describe: 'base BTF (a file with it) of split BTF' } as const;
 
 /**
@@ -56,12 +62,7 @@ function parser(args: readonly string[], behind: readonly string[] | undefined, 
               ...text,
               describe: 'folder of the kernel’s modules: each is re-based into OUT/modules',
             })
-            .option('module-btf', {
-              ...text,
-              choices: ['keep', 'prune', 'strip'] as const,
-              default: 'keep' as const,
-              describe: 'what of their BTF stays: all, what they register, nothing',
-            })
+            .option('module-btf', moduleBtfOption)
             .option('sign-key', { ...text, describe: 'sign re-based modules and the carrier with this key' })
             .option('sign-cert', { ...text, describe: 'and this X.509 certificate' })
             .option('sign-file', { ...text, describe: 'scripts/sign-file of the kernel, where it is not found' })
@@ -80,10 +81,12 @@ function parser(args: readonly string[], behind: readonly string[] | undefined, 
           command
             .positional('file', { type: 'string', hidden: true })
             .option('after', { ...text, choices: ['pahole', 'resolve_btfids'] as const, hidden: true })
+            .option('objtree', { ...text, hidden: true })
             .option('finish', { ...text, describe: 'object tree of a build that came to its end: carrier and report' })
             .option('closure', closureOption)
             .option('keep', keepOption)
             .option('keep-for', keepForOption)
+            .option('module-btf', moduleBtfOption)
             .option('config', configOption)
             .option('pahole', { ...text, describe: 'the real pahole (default: PAHOLE= of make, or the first on PATH)' })
             .option('sizes', sizesOption)

@@ -228,6 +228,16 @@ const CATALOGUE = {
     what: 'the vmlinux of this object tree is not the one that was split last',
     hint: 'remove its .vmlinux.cmd and .vmlinux.unstripped.cmd and run make again through vmlinux-btf kbuild',
   },
+  'kbuild-modules': {
+    exit: 1,
+    what: 'the modules of this build need other types in the base than the kernel was linked with',
+    hint: 'run make again through vmlinux-btf kbuild: it links once more, with what they need',
+  },
+  'kbuild-copy': {
+    exit: 1,
+    what: 'a module of this build was not made by our wrappers',
+    hint: 'remove the module and run make again through vmlinux-btf kbuild',
+  },
 
   'write-failed': {
     exit: 4,

@@ -16,8 +16,10 @@ import {
   OPTIONS_VARIABLE,
   PAHOLE_VARIABLE,
 } from '../kbuild/options.js';
+import { rebaseBuilt } from '../kbuild/rebase-built.js';
 import { type Adapter, SIDE_FOLDER } from '../kbuild/side-files.js';
 import { forgetLink, staleLink } from '../kbuild/stale.js';
+import type { ModuleMode } from '../modules/needs.js';
 import { readKeepRequest } from '../pipeline/keep.js';
 import { renderText } from '../report/render/text.js';
 import { type Context, printJson } from './context.js';
@@ -27,6 +29,8 @@ export interface KbuildArguments {
   /** What the wrappers call: the tool that has just run, and the file that it ran on. */
   readonly after?: Adapter | undefined;
   readonly file?: string | undefined;
+  /** Of the module that the wrappers call for; a path from where they run. */
+  readonly objtree?: string | undefined;
   /** Object tree. */
   readonly finish?: string | undefined;
   readonly closure: string;
@@ -34,6 +38,7 @@ export interface KbuildArguments {
   readonly keepFor: readonly string[];
   readonly config?: string | undefined;
   readonly pahole?: string | undefined;
+  readonly 'module-btf': ModuleMode;
   readonly sizes: string;
   readonly 'sign-key'?: string | undefined;
   readonly 'sign-cert'?: string | undefined;
@@ -51,11 +56,13 @@ export async function kbuild(
   const { after, file, finish } = args;
   if ((after === undefined) !== (file === undefined))
     throw new CodedError('usage', file === undefined ? '--after without a file' : `${file}: write make behind --`);
-  if (after !== undefined && file !== undefined)
-    splitAtLink(after, file, dirname(resolve(file)), decodeOptions(process.env[OPTIONS_VARIABLE]));
-  else if (finish !== undefined) await finishAndPrint(resolve(finish), args, context);
+  if (after !== undefined && file !== undefined) {
+    const options = decodeOptions(process.env[OPTIONS_VARIABLE]);
+    if (args.objtree === undefined) splitAtLink(after, file, dirname(resolve(file)), options);
+    else await rebaseBuilt(after, file, resolve(args.objtree), options);
+  } else if (finish !== undefined) await finishAndPrint(resolve(finish), args, context);
   else {
-    const options = linkOptions(parseClosure(args.closure), readKeepRequest(args));
+    const options = linkOptions(parseClosure(args.closure), readKeepRequest(args), args['module-btf']);
     if (words === undefined) await context.print(`${variables(options, args.pahole).join(' ')}\n`);
     else await build(words, options, args, context);
   }
@@ -74,14 +81,27 @@ async function build(
   const own = variables(options, args.pahole ?? pahole);
   const aftermath = aftermathOf(goals);
   if (aftermath === 'finish' && staleLink(objtree, options) !== undefined) forgetLink(objtree);
-  await runProgram(
-    program,
-    [...given.filter(word => !/^(?:PAHOLE|RESOLVE_BTFIDS)=/.test(word)), ...own],
-    { [NODE_VARIABLE]: process.execPath },
-    args.json ? 'stderr' : 'stdout',
-  );
+  const make = (): Promise<void> =>
+    runProgram(
+      program,
+      [...given.filter(word => !/^(?:PAHOLE|RESOLVE_BTFIDS)=/.test(word)), ...own],
+      { [NODE_VARIABLE]: process.execPath },
+      args.json ? 'stderr' : 'stdout',
+    );
+  await make();
   if (aftermath === 'check-config') checkConfig(objtree);
-  else if (aftermath === 'finish') await finishAndPrint(objtree, args, context);
+  else if (aftermath === 'finish')
+    try {
+      await finishAndPrint(objtree, args, context);
+    } catch (error) {
+      if (!(error instanceof CodedError) || error.code !== 'kbuild-modules') throw error;
+      context.warn(`${error.message}: linking once more`);
+      forgetLink(objtree);
+      await make();
+      await finishAndPrint(objtree, args, context);
+      if (goals.every(goal => goal === 'modules'))
+        context.warn('boot images that were made before are of another link: make them again');
+    }
 }
 
 async function finishAndPrint(objtree: string, args: KbuildArguments, context: Context): Promise<void> {

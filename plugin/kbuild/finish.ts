@@ -23,6 +23,7 @@ import { renderText } from '../report/render/text.js';
 import { BTF_IDS_SECTION } from '../roots/btf-ids.js';
 import { type Split, splitBtf } from '../split/split.js';
 import { missingBtf } from './cause.js';
+import { builtModules, checkNeeds, measureModules } from './modules.js';
 import { type LinkRecord, SIDE_FILES, SideFolder } from './side-files.js';
 
 /** What the end of a build adds to the side files. */
@@ -50,7 +51,8 @@ export function checkConfig(objtree: string): KernelConfig | undefined {
 
 /**
  * The end of a build: checks that the final vmlinux holds the base that was split last, makes the carrier for it, measures, and
- * writes both beside the side files. Throws `kbuild-config`, `kbuild-none`, `kbuild-link`, and what making a carrier throws.
+ * writes both beside the side files. Throws `kbuild-config`, `kbuild-none`, `kbuild-link`, `kbuild-modules`, and what making a
+ * carrier and reading modules throw.
  */
 export async function finishBuild(objtree: string, options: FinishOptions): Promise<Report> {
   const stage = options.onStage ?? (() => {});
@@ -73,6 +75,11 @@ export async function finishBuild(objtree: string, options: FinishOptions): Prom
     const symbols = SymbolTable.read(elf);
     const abi = readKernelAbi(elf, symbols, btf, names);
     const kconfig = join(objtree, '.config');
+    const kernel = { original: btf, machine: elf.header, vermagic: abi.vermagic };
+    const built = builtModules(objtree, folder);
+    stage('reading the modules');
+    if (built !== undefined) await checkNeeds(folder, link, built, kernel, names, roots);
+    const modules = built && (await measureModules(objtree, link.options.moduleBtf, built, kernel, names, split));
     const signing = await prepareSigning(
       { ...options, kconfig: config === undefined ? undefined : kconfig },
       source.name,
@@ -99,8 +106,12 @@ export async function finishBuild(objtree: string, options: FinishOptions): Prom
       },
       image: { elf, section, original },
       carrier: readFileSync(folder.file(FINISHED.carrier)),
-      modules: undefined,
-      warnings: [...link.warnings, ...loadWarnings(config, signing.signer === undefined ? signing.forced : undefined)],
+      modules,
+      warnings: [
+        ...link.warnings,
+        ...(built === undefined ? [UNBUILT] : []),
+        ...loadWarnings(config, signing.signer === undefined ? signing.forced : undefined),
+      ],
       compression: new Compression(options.compressors),
     });
     folder.write(FINISHED.report, Buffer.from(`${JSON.stringify(report, null, 2)}\n`));
@@ -140,12 +151,16 @@ function checkFiles(folder: SideFolder, link: LinkRecord, split: Split): void {
     [SIDE_FILES.rest, split.rest],
     [SIDE_FILES.full, split.full],
     [SIDE_FILES.permutation, encodePermutation(split.idOf)],
+    [SIDE_FILES.inBase, encodePermutation(split.idsInBase())],
   ] as const)
     if (Buffer.compare(folder.read(link, name), bytes) !== 0)
       throw new CodedError('invariant', `the split of ${SIDE_FILES.original} does not give this file again`, {
         file: folder.file(name),
       });
 }
+
+const UNBUILT =
+  'the modules were not built for this vmlinux yet: what they need in the base is what was found before, and they are not counted here';
 
 function loadWarnings(config: KernelConfig | undefined, forced: string | undefined): string[] {
   const warnings: string[] = [];

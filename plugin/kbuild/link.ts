@@ -19,6 +19,7 @@ import { kernelRoots } from '../pipeline/roots.js';
 import { resolveIds } from '../roots/resolve-ids.js';
 import { type Split, splitBtf } from '../split/split.js';
 import { TOOL } from '../version.js';
+import { rootsOfNames } from './module-roots.js';
 import { keepRequest, type LinkOptions } from './options.js';
 import { type Adapter, SIDE_FILES, SideFolder } from './side-files.js';
 
@@ -56,7 +57,9 @@ export function splitAtLink(adapter: Adapter, file: string, objtree: string, opt
     const { btf, names, symbols } = linked;
     const found = kernelRoots({ elf, symbols, btf, names, file, resolvedIds: linked.ids });
     const kept = keptRoots(keepRequest(options), btf, names);
-    const split = splitBtf(btf, names, [...found.roots, ...kept.roots], undefined, options.closure);
+    const moduleRoots = folder.moduleRoots();
+    const roots = [...found.roots, ...kept.roots, ...rootsOfNames(names, moduleRoots)];
+    const split = splitBtf(btf, names, roots, undefined, options.closure);
     const { slots, sets } = found.ids;
     const { order } = elf.header;
     const ids = remapIds(linked.ids, slots, split.idOf, order);
@@ -69,6 +72,7 @@ export function splitAtLink(adapter: Adapter, file: string, objtree: string, opt
       folder.write(SIDE_FILES.base, split.base),
       folder.write(SIDE_FILES.rest, split.rest),
       folder.write(SIDE_FILES.permutation, encodePermutation(split.idOf)),
+      folder.write(SIDE_FILES.inBase, encodePermutation(split.idsInBase())),
       folder.write(SIDE_FILES.ids, ids),
       folder.write(SIDE_FILES.roots, Buffer.from(`${JSON.stringify(manifestRoots(btf, split), null, 1)}\n`)),
     ];
@@ -84,6 +88,7 @@ export function splitAtLink(adapter: Adapter, file: string, objtree: string, opt
       linked: basename(file),
       options,
       objects: objectHashes(options),
+      moduleRoots,
       types: { full: split.btf.count, base: split.closure.types, rest: split.btf.count - split.closure.types },
       warnings: [...found.warnings, ...kept.warnings],
       files,

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { CodedError } from '../errors.js';
+import { MODULE_MODES, type ModuleMode } from '../modules/needs.js';
 import type { KeepRequest } from '../pipeline/keep.js';
 import { parseKeepRule } from '../roots/keep.js';
 import type { Reach } from '../split/split.js';
@@ -11,17 +12,19 @@ export interface LinkOptions {
   readonly keep: readonly string[];
   /** Absolute paths of BPF objects. */
   readonly keepFor: readonly string[];
+  /** What of the types of modules stays. */
+  readonly moduleBtf: ModuleMode;
 }
 
-export const DEFAULT_OPTIONS: LinkOptions = { closure: 'complete', keep: [], keepFor: [] };
+export const DEFAULT_OPTIONS: LinkOptions = { closure: 'complete', keep: [], keepFor: [], moduleBtf: 'keep' };
 
 /** Variables of make and of the environment that the wrappers read. */
 export const OPTIONS_VARIABLE = 'VMLINUX_BTF_OPTIONS';
 export const PAHOLE_VARIABLE = 'VMLINUX_BTF_PAHOLE';
 export const NODE_VARIABLE = 'VMLINUX_BTF_NODE';
 
-export function linkOptions(closure: Reach, { rules, objects }: KeepRequest): LinkOptions {
-  return { closure, keep: rules.map(rule => rule.text), keepFor: objects.map(path => resolve(path)) };
+export function linkOptions(closure: Reach, { rules, objects }: KeepRequest, moduleBtf: ModuleMode): LinkOptions {
+  return { closure, keep: rules.map(rule => rule.text), keepFor: objects.map(path => resolve(path)), moduleBtf };
 }
 
 export function keepRequest({ keep, keepFor }: LinkOptions): KeepRequest {
@@ -46,7 +49,13 @@ export function decodeOptions(text: string | undefined): LinkOptions {
     throw new CodedError('usage', `${OPTIONS_VARIABLE} is not what vmlinux-btf kbuild prints`, {}, error);
   }
   const texts = (list: unknown): boolean => Array.isArray(list) && list.every(item => typeof item === 'string');
-  if ((value?.closure !== 'complete' && value?.closure !== 'forward') || !texts(value.keep) || !texts(value.keepFor))
+  const { closure, keep, keepFor, moduleBtf } = value ?? {};
+  if (
+    (closure !== 'complete' && closure !== 'forward') ||
+    !texts(keep) ||
+    !texts(keepFor) ||
+    !MODULE_MODES.includes(moduleBtf)
+  )
     throw new CodedError('usage', `${OPTIONS_VARIABLE} is not what vmlinux-btf kbuild prints`);
   return value;
 }

@@ -4,6 +4,7 @@ import { CodedError } from '../errors.js';
 import { sha256 } from '../host/hash.js';
 import { writeWhole } from '../host/write-whole.js';
 import type { ManifestRoot } from '../pipeline/manifest.js';
+import type { ModuleRoot } from './module-roots.js';
 import type { LinkOptions } from './options.js';
 
 /** In the object tree. */
@@ -18,10 +19,17 @@ export const SIDE_FILES = {
   base: 'base.btf',
   rest: 'rest.btf',
   permutation: 'permutation.u32',
+  /** Id in the base of each id of the original, 0 for what is not there: for modules that are re-based. */
+  inBase: 'in_base.u32',
   /** `.BTF_ids` with ids of the base. */
   ids: 'btf_ids.bin',
   roots: 'roots.json',
 } as const;
+
+/** Below it, each module as it would be on the unsplit kernel: with its types numbered on from {@link SIDE_FILES.original}. */
+export const COPIES_FOLDER = 'modules';
+/** What modules were found to need; the next link takes it. */
+const MODULE_ROOTS = 'module-roots.json';
 
 /** Written last and removed first: without it there is no split. */
 const LINK = 'link.json';
@@ -40,6 +48,8 @@ export interface LinkRecord {
   readonly options: LinkOptions;
   /** SHA-256 of each BPF object of the options. */
   readonly objects: readonly string[];
+  /** What was known of the needs of modules. */
+  readonly moduleRoots: readonly ModuleRoot[];
   readonly types: { readonly full: number; readonly base: number; readonly rest: number };
   readonly warnings: readonly string[];
   readonly files: readonly { readonly name: string; readonly bytes: number; readonly sha256: string }[];
@@ -95,6 +105,20 @@ export class SideFolder {
     }
   }
 
+  /** Empty when modules have not been looked at yet. */
+  moduleRoots(): readonly ModuleRoot[] {
+    try {
+      const roots = JSON.parse(readFileSync(this.file(MODULE_ROOTS), 'utf8')) as unknown;
+      return Array.isArray(roots) && roots.every(isModuleRoot) ? roots : [];
+    } catch {
+      return [];
+    }
+  }
+
+  writeModuleRoots(roots: readonly ModuleRoot[]): void {
+    writeWhole(this.file(MODULE_ROOTS), Buffer.from(`${JSON.stringify(roots, null, 1)}\n`), []);
+  }
+
   /** A side file as the link left it. Throws `kbuild-link` when it is missing or another. */
   read(link: LinkRecord, name: string): Uint8Array {
     const told = link.files.find(file => file.name === name);
@@ -113,4 +137,8 @@ export class SideFolder {
   roots(link: LinkRecord): readonly ManifestRoot[] {
     return JSON.parse(Buffer.from(this.read(link, SIDE_FILES.roots)).toString('utf8')) as ManifestRoot[];
   }
+}
+
+function isModuleRoot(value: Partial<ModuleRoot> | null): value is ModuleRoot {
+  return [value?.kind, value?.name, value?.source].every(text => typeof text === 'string');
 }

@@ -8,6 +8,7 @@ import { TOOL } from '../version.js';
 import { checkLinked } from './finish.js';
 import { objectHashes } from './link.js';
 import { linkCommands } from './make.js';
+import { sameNames } from './module-roots.js';
 import type { LinkOptions } from './options.js';
 import { type LinkRecord, SideFolder } from './side-files.js';
 
@@ -18,11 +19,13 @@ import { type LinkRecord, SideFolder } from './side-files.js';
 export function staleLink(objtree: string, options: LinkOptions): string | undefined {
   const vmlinux = join(objtree, 'vmlinux');
   if (!existsSync(vmlinux)) return undefined;
-  const link = new SideFolder(objtree).link();
+  const folder = new SideFolder(objtree);
+  const link = folder.link();
   if (link === undefined) return 'it was linked without a split';
   if (link.tool.version !== TOOL.version) return `it was split by version ${link.tool.version}`;
   if (!isDeepStrictEqual(link.options, options)) return 'it was split with other options';
   if (!isDeepStrictEqual(link.objects, objectHashes(options))) return 'a BPF object whose needs are kept has changed';
+  if (!sameNames(link.moduleRoots, folder.moduleRoots())) return 'its modules need other types in the base';
   return isBaseOf(vmlinux, link) ? undefined : 'it was linked again without a split';
 }
 

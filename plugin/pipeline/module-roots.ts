@@ -12,7 +12,7 @@ import { closeOver } from '../split/closure.js';
 import { Companions } from '../split/companions.js';
 import { solidTypes } from '../split/forward.js';
 import type { Reach } from '../split/split.js';
-import { listModules, withModule } from './open-module.js';
+import { withModule } from './open-module.js';
 import { inOrder } from './roots.js';
 
 /** The modules of a kernel, looked through once before the split: what they ask of the base. */
@@ -32,10 +32,10 @@ export interface ScannedModules {
   readonly warnings: readonly string[];
 }
 
-/** Reads every module of a folder. Throws what reading a module throws, and `modules-folder`, `out-is-input`. */
+/** Reads modules of a folder. Throws what reading a module throws, and `modules-folder` when all are carriers. */
 export async function scanModules(
   folder: string,
-  out: string,
+  listed: readonly ModulePath[],
   mode: ModuleMode,
   kernel: BuiltAgainst,
   names: NameIndex,
@@ -47,7 +47,7 @@ export async function scanModules(
   const references: ModuleReferences[] = [];
   const warnings: string[] = [];
   let [changing, signed] = [0, 0];
-  for (const path of listModules(folder, out)) {
+  for (const path of listed) {
     await withModule(path, kernel, ({ module, signatureBytes, state }) => {
       const name = moduleName(path);
       if (module.isCarrier) {
@@ -99,9 +99,19 @@ export function withModuleRoots(
   const companions = new Companions(btf, names);
   const all = [...kernelRoots, ...roots];
   for (;;) {
-    const inBase = reach === 'forward' ? solidTypes(btf, companions, all) : closeOver(btf, companions, all).nearest;
+    const inBase = wholeInBase(btf, companions, all, reach);
     const shared = sharedRoots(btf, references, inBase, reach);
     if (shared.length === 0) return inOrder(all);
     all.push(...shared);
   }
+}
+
+/** By id, other than 0 for a type that roots bring to the base as it is, not as a FWD. */
+export function wholeInBase(
+  btf: Btf,
+  companions: Companions,
+  roots: readonly Root[],
+  reach: Reach,
+): Uint8Array | Uint32Array {
+  return reach === 'forward' ? solidTypes(btf, companions, roots) : closeOver(btf, companions, roots).nearest;
 }

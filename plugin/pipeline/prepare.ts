@@ -19,6 +19,7 @@ import { keptRoots } from './keep.js';
 import { type LintedKernel, refuseViolations } from './lint.js';
 import { type ScannedModules, scanModules, withModuleRoots } from './module-roots.js';
 import { checkSigning } from './modules.js';
+import { listModules } from './open-module.js';
 import { type KernelRoots, kernelRoots } from './roots.js';
 import { prepareSigning, type Signing } from './signing.js';
 import type { SplitOptions } from './split.js';
@@ -127,7 +128,13 @@ async function readModules(
   if (options.modules === undefined) return undefined;
   await stage('reading the modules');
   const kernel = { original: input.btf, machine: input.elf?.header, vermagic: target?.abi.vermagic };
-  return scanModules(options.modules, options.out, options.moduleMode ?? 'keep', kernel, names);
+  return scanModules(
+    options.modules,
+    listModules(options.modules, options.out),
+    options.moduleMode ?? 'keep',
+    kernel,
+    names,
+  );
 }
 
 /** The kernel that the parts are for, and `.BTF_ids` as it will stand in its image. */

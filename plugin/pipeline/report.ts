@@ -3,7 +3,6 @@ import type { ElfFile, ElfSection } from '../elf/file.js';
 import type { Compression, Pieces } from '../host/compress.js';
 import { overlay, type Replacement } from '../image/image.js';
 import type { ModuleMode } from '../modules/needs.js';
-import { MODULE_INVARIANTS } from '../modules/prove.js';
 import { attribute, largestTypes, measureKinds } from '../report/measure.js';
 import type { Count, ImageReport, ModuleRow, ModulesReport, Report, Side } from '../report/model.js';
 import type { Split } from '../split/split.js';
@@ -16,7 +15,14 @@ export interface Measured {
   readonly image: PatchedImage | LinkedImage | undefined;
   readonly carrier: Uint8Array | undefined;
   /** Undefined when no modules were given. */
-  readonly modules: { readonly mode: ModuleMode; readonly rows: readonly ModuleRow[] } | undefined;
+  readonly modules:
+    | {
+        readonly mode: ModuleMode;
+        readonly rows: readonly ModuleRow[];
+        /** What was proved of them, in words. */
+        readonly proved: readonly string[];
+      }
+    | undefined;
   readonly warnings: readonly string[];
   readonly compression: Compression;
 }
@@ -67,7 +73,7 @@ export async function buildReport(measured: Measured): Promise<Report> {
     ...(measured.carrier === undefined ? {} : { carrier: await measureCarrier(measured.carrier, compression) }),
     ...(measured.modules === undefined ? {} : { modules: sumModules(measured.modules) }),
     compressors: compression.describe(),
-    proved: measured.modules === undefined ? split.proved : [...split.proved, ...MODULE_INVARIANTS],
+    proved: [...split.proved, ...(measured.modules?.proved ?? [])],
     warnings: measured.warnings,
   };
 }

@@ -7,6 +7,7 @@ import { hashSource, sha256 } from '../host/hash.js';
 import { OutFolder, type WrittenFile } from '../host/out-folder.js';
 import { turn } from '../host/turn.js';
 import type { ModuleMode } from '../modules/needs.js';
+import { MODULE_INVARIANTS } from '../modules/prove.js';
 import type { Report } from '../report/model.js';
 import { renderMarkdown } from '../report/render/markdown.js';
 import type { Reach } from '../split/split.js';
@@ -92,7 +93,8 @@ async function describe(out: OutFolder, options: SplitOptions, prepared: Prepare
   const report = await buildReport({
     split,
     warnings: warningsOf(prepared),
-    modules: modules && written.modules && { mode: modules.mode, rows: written.modules.rows },
+    modules: modules &&
+      written.modules && { mode: modules.mode, rows: written.modules.rows, proved: MODULE_INVARIANTS },
     input: {
       file: basename(input.file),
       ...described,

@@ -12,7 +12,7 @@ import { withoutSignature } from '../modules/signature.js';
 import type { BtfInput } from './input.js';
 import { type ScannedModules, scanModules } from './module-roots.js';
 import type { ManifestModules } from './modules.js';
-import { withModule, withModuleFile } from './open-module.js';
+import { listModules, withModule, withModuleFile } from './open-module.js';
 
 /**
  * Reads the modules that an out folder was made from once more. `folder`: where they are, when they have moved. Throws
@@ -28,7 +28,7 @@ export async function scanOriginals(
   const from = folder ?? resolve(out, modules.folder);
   if (!existsSync(from)) throw failed(from, 'the original modules are not there: pass their folder with --modules');
   const kernel = { original: input.btf, machine: input.elf?.header, vermagic: undefined };
-  return scanModules(from, out, modules.mode, kernel, names);
+  return scanModules(from, listModules(from, out), modules.mode, kernel, names);
 }
 
 /**

@@ -86,22 +86,23 @@ export function lintSplit(split: LintedSplit): Findings {
 function lintSides({ original, companions, base, newIds }: LintedSplit, found: Collector<SplitRuleId>): void {
   const { words, starts, count } = original;
   const { next, tags } = companions;
-  const { endId } = base;
-  for (let id = 1; id <= count; id++) {
-    const newId = newIds[id];
-    if (newId >= endId) continue;
+  const oldIds = new Uint32Array(base.endId);
+  for (let id = 1; id <= count; id++) if (newIds[id] < oldIds.length) oldIds[newIds[id]] = id;
+  for (let newId = 1; newId < oldIds.length; newId++) {
+    const id = oldIds[newId];
     const is = base.words[base.starts[newId - 1] + 1];
     const kind = infoKind(is);
     if (kind === KIND_STRUCT || kind === KIND_UNION) {
-      const was = words[starts[id - 1] + 1];
+      const was = id === 0 ? 0 : words[starts[id - 1] + 1];
       if (was !== is) found.add('members', id, infoVlen(was), infoVlen(is));
     }
     const other = next[id];
-    if (other !== 0 && newIds[other] >= endId) found.add(pairRule(original, id, other), id, other);
+    if (other !== 0 && newIds[other] >= oldIds.length) found.add(pairRule(original, id, other), id, other);
   }
   for (let nth = 0; nth < tags.length; nth++) {
     const target = words[starts[tags[nth] - 1] + 2];
-    if (target !== 0 && newIds[tags[nth]] < endId !== newIds[target] < endId) found.add('tag-pair', tags[nth], target);
+    if (target !== 0 && newIds[tags[nth]] < oldIds.length !== newIds[target] < oldIds.length)
+      found.add('tag-pair', tags[nth], target);
   }
 }
 

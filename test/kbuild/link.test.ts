@@ -70,7 +70,7 @@ for (const name of KERNELS)
       if (!haveTool(t, 'bpftool', 'bpftool')) return;
       const objtree = await tree(name);
       const before = readFileSync(join(objtree, '.tmp_vmlinux1'));
-      const run = await hook(name, objtree, JSON.stringify({ closure, keep: [], keepFor: [] }));
+      const run = await hook(name, objtree, JSON.stringify({ closure, keep: [], keepFor: [], moduleBtf: 'keep' }));
       t.deepEqual([run.exitCode, run.stdout, run.stderr], [0, '', '']);
       const out = join(objtree, 'out');
       t.is((await splitQuickly(fixture(`${name}/vmlinux`), out, '--closure', closure)).exitCode, 0);
@@ -118,7 +118,12 @@ test('a BTF that is damaged: one line, the status of the error, no file to link 
 
 test('a type that a keep rule names and the kernel has not: one line, and no file to link with', async t => {
   const objtree = await tree('armv7-virt');
-  const options = JSON.stringify({ closure: 'complete', keep: ['struct:no_such_struct'], keepFor: [] });
+  const options = JSON.stringify({
+    closure: 'complete',
+    keep: ['struct:no_such_struct'],
+    keepFor: [],
+    moduleBtf: 'keep',
+  });
   const { exitCode, stderr } = await hook('armv7-virt', objtree, options);
   t.is(exitCode, 2);
   t.regex(stderr, /no_such_struct[^\n]*\[keep-unknown\]\n$/);

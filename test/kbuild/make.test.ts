@@ -34,7 +34,12 @@ test('what make built decides what is done afterwards', t => {
 });
 
 test('options go through make and the shell as they are', t => {
-  const options = { closure: 'forward', keep: ["func:tcp_*'!()~ $x", 'tp_btf'], keepFor: ['/a b/c.o'] } as const;
+  const options = {
+    closure: 'forward',
+    keep: ["func:tcp_*'!()~ $x", 'tp_btf'],
+    keepFor: ['/a b/c.o'],
+    moduleBtf: 'prune',
+  } as const;
   t.regex(encodeOptions(options), /^[\w%.-]+$/);
   t.deepEqual(decodeOptions(encodeOptions(options)), { ...options });
   t.is(decodeOptions(undefined), DEFAULT_OPTIONS);

@@ -185,3 +185,75 @@ test('resolve_btfids: without a real one it is one line', async t => {
   t.is(exitCode, 4);
   t.regex(stderr, /^vmlinux-btf: a tool of the host is missing \(resolve_btfids\): \/nowhere[^\n]+ \[tool-missing\]$/);
 });
+
+/** A tree whose vmlinux was split, with a module. */
+function splitTree(pahole = '', node = '', resolver = ''): Bench {
+  const made = bench(pahole, node, resolver);
+  mkdirSync(join(made.at, '.vmlinux-btf'));
+  writeFileSync(join(made.at, '.vmlinux-btf', 'original.btf'), 'BTF');
+  mkdirSync(join(made.at, 'net'));
+  writeFileSync(join(made.at, 'net', 'x.ko'), 'ELF');
+  return made;
+}
+
+const COPY = '.vmlinux-btf/modules/net/x.ko';
+
+test('pahole on a module of a split tree: on a copy, with the types of the unsplit kernel', async t => {
+  for (const [given, passed] of [
+    [
+      ['--btf_base', 'vmlinux'],
+      ['--btf_base', '.vmlinux-btf/original.btf'],
+    ],
+    [['--btf_base=vmlinux'], ['--btf_base=.vmlinux-btf/original.btf']],
+  ]) {
+    const { at, run } = splitTree();
+    const { exitCode, calls } = await run('pahole', ['-J', '-j', ...given, '--lang_exclude=a b', 'net/x.ko']);
+    t.is(exitCode, 0);
+    t.deepEqual(calls, [`pahole: ${['-J', '-j', ...passed, '--lang_exclude=a b', COPY].join('|')}|`]);
+    t.is(readFileSync(join(at, COPY), 'utf8'), 'ELF');
+  }
+});
+
+test('pahole on a module: when the real one fails there is no copy, and the next step fails', async t => {
+  const { at, run } = splitTree('exit 3', '', '[ -f "$3" ]');
+  t.is((await run('pahole', ['-J', '--btf_base', 'vmlinux', 'net/x.ko'])).exitCode, 3);
+  t.false(existsSync(join(at, COPY)));
+  const { exitCode, calls } = await run('resolve_btfids', ['-b', 'vmlinux', 'net/x.ko']);
+  t.is(exitCode, 1);
+  t.false(calls.some(call => call.startsWith('node')));
+});
+
+test('resolve_btfids on a module of a split tree: on the copy, then it is re-based', async t => {
+  const { run } = splitTree();
+  const { exitCode, calls } = await run('resolve_btfids', ['-b', 'vmlinux', 'net/x.ko']);
+  t.is(exitCode, 0);
+  t.deepEqual(calls, [
+    `resolve_btfids: -b|./.vmlinux-btf/original.btf|./${COPY}|`,
+    `${started('pahole', '').slice(0, -1)}--objtree|.|net/x.ko|`,
+  ]);
+});
+
+test('resolve_btfids on a module of 7.x: gen-btf.sh makes the copy, then it is re-based', async t => {
+  const { at, run } = splitTree();
+  mkdirSync(join(at, 'scripts'));
+  script(join(at, 'scripts', 'gen-btf.sh'), `echo "gen-btf: $* with $RESOLVE_BTFIDS" >>'${at}/calls'`);
+  const words = ['--btf_base', './vmlinux', '--btf', 'net/x.ko.BTF.1', 'net/x.ko'];
+  const { exitCode, calls } = await run('resolve_btfids', words, { srctree: '.' });
+  t.is(exitCode, 0);
+  t.deepEqual(calls, [
+    `gen-btf: --btf_base ./.vmlinux-btf/original.btf ./${COPY} with ./tools/bpf/resolve_btfids/resolve_btfids`,
+    `${started('resolve_btfids', '').slice(0, -1)}--objtree|.|net/x.ko|`,
+  ]);
+  t.is(readFileSync(join(at, COPY), 'utf8'), 'ELF');
+});
+
+for (const wrapper of ['pahole', 'resolve_btfids'])
+  test(`${wrapper}: a module of another tree goes straight to the real one`, async t => {
+    const { at, run } = splitTree();
+    const words = wrapper === 'pahole' ? ['-J', '--btf_base', 'vmlinux'] : ['-b', 'vmlinux'];
+    for (const file of ['../x.ko', join(at, 'net', 'x.ko')]) {
+      const { calls } = await run(wrapper, [...words, file]);
+      t.is(calls.at(-1), `${wrapper}: ${[...words, file].join('|')}|`);
+    }
+    t.false(existsSync(join(at, '.vmlinux-btf', 'modules')));
+  });

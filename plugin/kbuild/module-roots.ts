@@ -1,0 +1,53 @@
+import type { Btf } from '../btf/btf.js';
+import { kindByName, kindName, ROLE_TYPE } from '../btf/kinds.js';
+import type { NameIndex } from '../btf/names.js';
+import type { Root } from '../roots/root.js';
+
+/** A type of vmlinux that modules need in the base, by name: ids are others after the next link. */
+export interface ModuleRoot {
+  readonly kind: string;
+  readonly name: string;
+  /** Why, in words. */
+  readonly source: string;
+}
+
+/**
+ * The `module` roots of a split by name, each once, in order of kind and name, but for what is in the base without them. What a root without
+ * a name leads to stands for it: a pointer or a prototype is compared by what it consists of, so that two modules may each have
+ * their own. `inBase`: by id, other than 0 for a type that is there anyway.
+ */
+export function namedRoots(btf: Btf, roots: readonly Root[], inBase: Uint8Array | Uint32Array): ModuleRoot[] {
+  const { words, roles, starts } = btf;
+  const met = new Uint8Array(btf.endId);
+  const found = new Map<string, ModuleRoot>();
+  for (const { id: root, reason, source } of roots) {
+    if (reason !== 'module') continue;
+    const queue = [root];
+    for (let id = queue.pop(); id !== undefined; id = queue.pop()) {
+      if (id === 0 || met[id] !== 0 || inBase[id] !== 0) continue;
+      met[id] = 1;
+      const named = { kind: kindName(btf.kind(id)).toLowerCase(), name: btf.name(id), source };
+      if (named.name !== '') {
+        if (!found.has(textOf(named))) found.set(textOf(named), named);
+      } else
+        for (let at = starts[id - 1] + 2; at < starts[id]; at++) if (roles[at] === ROLE_TYPE) queue.push(words[at]);
+    }
+  }
+  return [...found.values()].sort((a, b) => (textOf(a) < textOf(b) ? -1 : 1));
+}
+
+/** Every type of those names, as roots. A name that the kernel no longer has is none. */
+export function rootsOfNames(names: NameIndex, wanted: readonly ModuleRoot[]): Root[] {
+  return wanted.flatMap(({ kind, name, source }) =>
+    names.all(name, kindByName(kind)).map((id): Root => ({ id, reason: 'module', source })),
+  );
+}
+
+/** Whether the same types are wanted, whatever for. */
+export function sameNames(a: readonly ModuleRoot[], b: readonly ModuleRoot[]): boolean {
+  return a.length === b.length && a.every((root, i) => textOf(root) === textOf(b[i]));
+}
+
+function textOf({ kind, name }: ModuleRoot): string {
+  return `${kind}:${name}`;
+}
