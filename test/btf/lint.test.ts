@@ -44,7 +44,7 @@ function broken(bytes: Uint8Array, options: LintOptions): string[] {
 for (const order of ['little', 'big'] as const)
   test(`each mistake is found, what is none is not: ${order}-endian`, t => {
     for (const item of LINT_CASES) {
-      const rules = broken(caseBytes(item, new BtfBuilder({ order })), PROGRAM);
+      const rules = broken(caseBytes(item, new BtfBuilder({ order, ...item.options })), PROGRAM);
       if (item.rule === undefined) t.deepEqual(rules, [], item.title);
       else t.true(rules.includes(item.rule), `${item.title}: ${rules}`);
     }

@@ -89,6 +89,16 @@ export class BtfBuilder {
     sizeOrType: number,
     ...rest: readonly number[]
   ): number {
+    return this.#record(kind, name, { vlen, flag }, sizeOrType, rest);
+  }
+
+  #record(
+    kind: number,
+    name: string | number,
+    { vlen = 0, flag = false },
+    sizeOrType: number,
+    rest: readonly number[],
+  ): number {
     this.#types.u32(typeof name === 'string' ? this.string(name) : name);
     this.#types.u32(((flag ? 0x80000000 : 0) | (kind << 24) | vlen) >>> 0).u32(sizeOrType >>> 0);
     for (const word of rest) this.#types.u32(word >>> 0);
@@ -127,7 +137,7 @@ export class BtfBuilder {
 
   enum(name: string, size: number, values: readonly Value[], signed = false): number {
     const words = values.flatMap(({ name, value }) => [this.string(name), Number(BigInt.asUintN(32, value))]);
-    return this.record(kinds.KIND_ENUM, name, { vlen: values.length, flag: signed }, size, ...words);
+    return this.#record(kinds.KIND_ENUM, name, { vlen: values.length, flag: signed }, size, words);
   }
 
   enum64(name: string, size: number, values: readonly Value[], signed = false): number {

@@ -1,5 +1,5 @@
 import type { RuleId } from '../../../plugin/btf/lint/rules.js';
-import type { BtfBuilder, Member } from '../build-btf.js';
+import type { BtfBuilder, BuildOptions, Member } from '../build-btf.js';
 
 /** A small BTF with at most one mistake in it. */
 export interface LintCase {
@@ -7,6 +7,8 @@ export interface LintCase {
   /** The rule that it breaks; `reader` when it is not even decoded; undefined when it breaks none. */
   readonly rule: RuleId | 'reader' | undefined;
   readonly fill: (b: BtfBuilder) => unknown;
+  /** What the builder is made with. */
+  readonly options?: Pick<BuildOptions, 'header'>;
   /** Changes the finished bytes; `word` reads or writes a word in their byte order. */
   readonly patch?: (bytes: Uint8Array, word: (offset: number, value?: number) => number) => Uint8Array | undefined;
 }

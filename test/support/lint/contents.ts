@@ -12,7 +12,12 @@ const typedefChain = (steps: number, order: 'up' | 'down'): Fill =>
 
 export const chains: readonly LintCase[] = [
   fine('a chain of 31 typedefs', typedefChain(31, 'up')),
+  fine('a chain of 32 typedefs', typedefChain(32, 'up')),
   bad('modifier-chain', 'a chain of 33 typedefs', typedefChain(33, 'up')),
+  bad('modifier-chain', 'a chain of 33 TYPE_TAGs', b => {
+    for (let step = 0; step < 33; step++) b.typeTag('user', b.endId + 1);
+    b.int('int', 4);
+  }),
   fine('a chain of 100 typedefs, the last one first', typedefChain(100, 'down')),
   bad('modifier-chain', 'a typedef of itself', b => b.typedef('t', b.endId)),
   bad('modifier-chain', 'two typedefs of each other', b => {
