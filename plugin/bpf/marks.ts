@@ -1,5 +1,5 @@
 import type { Btf } from '../btf/btf.js';
-import { HEAD_WORDS, KIND_ARRAY, KIND_FUNC_PROTO, KIND_PTR, KIND_STRUCT, KIND_UNION, ROLE_TYPE } from '../btf/kinds.js';
+import { HEAD_WORDS, IS_COMPOSITE, KIND_ARRAY, KIND_FUNC_PROTO, KIND_PTR, ROLE_TYPE } from '../btf/kinds.js';
 import { skipModifiers } from '../btf/resolve.js';
 import { isFieldBased, isTypeBased, TYPE_MATCHES } from './relocation.js';
 import type { Spec } from './spec.js';
@@ -76,7 +76,7 @@ export class Marks {
     const btf = this.#btf;
     const kind = btf.kind(id);
     const matching = mode === MATCH || mode === MATCH_BEHIND;
-    if (kind === KIND_STRUCT || kind === KIND_UNION) return mode === MATCH ? this.#everyMember(id) : [];
+    if (IS_COMPOSITE[kind] !== 0) return mode === MATCH ? this.#everyMember(id) : [];
     if (kind === KIND_PTR) {
       if (mode === SHALLOW) return [];
       return [[btf.sizeOrType(id), matching ? MATCH_BEHIND : mode]];

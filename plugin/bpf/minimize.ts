@@ -1,6 +1,6 @@
 import type { Btf } from '../btf/btf.js';
 import { encodeBtf } from '../btf/encode.js';
-import { HEAD_WORDS, KIND_STRUCT, KIND_UNION, ROLE_STRING, ROLE_TYPE } from '../btf/kinds.js';
+import { HEAD_WORDS, IS_COMPOSITE, ROLE_STRING, ROLE_TYPE } from '../btf/kinds.js';
 import { Marks } from './marks.js';
 import type { BpfObject } from './object.js';
 import { Relocator } from './relocate.js';
@@ -56,7 +56,7 @@ function writeMarked(btf: Btf, marks: Marks): { bytes: Uint8Array; types: number
     if (newIds[id] === 0) continue;
     const start = starts[id - 1];
     const kind = btf.kind(id);
-    if (kind !== KIND_STRUCT && kind !== KIND_UNION) {
+    if (IS_COMPOSITE[kind] === 0) {
       copy(start, starts[id]);
       continue;
     }

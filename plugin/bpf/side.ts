@@ -2,6 +2,7 @@ import type { Btf } from '../btf/btf.js';
 import { essentialName } from '../btf/essential.js';
 import {
   HEAD_WORDS,
+  IS_MODIFIER,
   KIND_ARRAY,
   KIND_DATASEC,
   KIND_DECL_TAG,
@@ -14,6 +15,7 @@ import {
   KIND_UNION,
   KIND_VAR,
 } from '../btf/kinds.js';
+import { pointerBytesOf } from '../btf/pointer-size.js';
 import { skipModifiers } from '../btf/resolve.js';
 import { CodedError } from '../errors.js';
 import { shortString, typeName } from './text.js';
@@ -23,21 +25,6 @@ const STEPS = 3_000_000;
 /** libbpf's MAX_RESOLVE_DEPTH. */
 const MAX_DEPTH = 32;
 const LARGEST = 0xffffffff;
-
-/** `long` as compilers spell it (libbpf's determine_ptr_size). */
-const LONG_NAMES: ReadonlySet<string> = new Set([
-  'long',
-  'long int',
-  'int long',
-  'unsigned long',
-  'long unsigned',
-  'unsigned long int',
-  'unsigned int long',
-  'long unsigned int',
-  'long int unsigned',
-  'int unsigned long',
-  'int long unsigned',
-]);
 
 /** What libbpf refuses, with its reason. */
 export function undecidable(detail: string): CodedError {
@@ -201,14 +188,10 @@ export class Side {
         const bytes = elements * (kind === KIND_PTR ? this.pointerBytes : this.btf.sizeOrType(at));
         if (bytes > LARGEST) break;
         return bytes;
-      } else if (kind === KIND_VAR || kind === KIND_DECL_TAG || this.#isModifier(at)) at = this.btf.sizeOrType(at);
+      } else if (kind === KIND_VAR || kind === KIND_DECL_TAG || IS_MODIFIER[kind] !== 0) at = this.btf.sizeOrType(at);
       else break;
     }
     throw undecidable(`type ${id} has no size`);
-  }
-
-  #isModifier(id: number): boolean {
-    return skipModifiers(this.btf, id) !== id;
   }
 }
 
@@ -221,15 +204,6 @@ const SIZED: ReadonlySet<number> = new Set([
   KIND_DATASEC,
   KIND_FLOAT,
 ]);
-
-/** Bare BTF does not say what a pointer takes: it is as long as `long`. */
-function pointerBytesOf(btf: Btf): number {
-  for (const id of btf.ofKind(KIND_INT)) {
-    const bytes = btf.sizeOrType(id);
-    if ((bytes === 4 || bytes === 8) && LONG_NAMES.has(typeName(btf, id))) return bytes;
-  }
-  return 8;
-}
 
 /** Kinds that may stand for each other: the same one, or both enums (btf_kind_core_compat). */
 export function sameCoreKind(one: number, other: number): boolean {

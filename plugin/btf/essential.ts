@@ -1,28 +1,26 @@
 const UNDERSCORE = 0x5f;
+const SEPARATOR = '___';
 
 /**
- * Bytes of a name without its flavour: `foo___x` counts as `foo`. The last `___` between two characters that are no
- * underscores ends it (libbpf's bpf_core_essential_name_len). `length`: bytes of the name at `offset`.
+ * Whether a `___` between two characters ends an essential name: both are there and are no underscores (libbpf's
+ * bpf_core_essential_name_len). NaN stands for none.
  */
-export function essentialLength(bytes: Uint8Array, offset: number, length: number): number {
-  for (let at = offset + length - 5; at >= offset; at--) {
-    if (
-      bytes[at] !== UNDERSCORE &&
-      bytes[at + 1] === UNDERSCORE &&
-      bytes[at + 2] === UNDERSCORE &&
-      bytes[at + 3] === UNDERSCORE &&
-      bytes[at + 4] !== UNDERSCORE
-    )
-      return at + 1 - offset;
-  }
-  return length;
+function separates(before: number, after: number): boolean {
+  return before > 0 && before !== UNDERSCORE && after > 0 && after !== UNDERSCORE;
 }
 
-/** The same of a text in which each character is a byte. */
+/** A name without its flavour: `foo___x` counts as `foo`. The last separator ends it. Each character is a byte. */
 export function essentialName(name: string): string {
-  for (let at = name.lastIndexOf('___'); at > 0; at = name.lastIndexOf('___', at - 1)) {
-    const after = name[at + 3];
-    if (name[at - 1] !== '_' && after !== undefined && after !== '_') return name.slice(0, at);
-  }
+  for (let at = name.lastIndexOf(SEPARATOR); at > 0; at = name.lastIndexOf(SEPARATOR, at - 1))
+    if (separates(name.charCodeAt(at - 1), name.charCodeAt(at + 3))) return name.slice(0, at);
   return name;
+}
+
+/** Offsets in a string section at which a flavour starts, of every name, ascending. */
+export function flavours({ buffer, byteOffset, byteLength }: Uint8Array): number[] {
+  const strings = Buffer.from(buffer, byteOffset, byteLength);
+  const found: number[] = [];
+  for (let at = strings.indexOf(SEPARATOR, 1); at >= 0; at = strings.indexOf(SEPARATOR, at + 1))
+    if (separates(strings[at - 1], strings[at + 3])) found.push(at);
+  return found;
 }

@@ -2,7 +2,7 @@ import { type ByteOrder, EndianReader } from '../bytes/endian.js';
 import { ByteWriter } from '../bytes/writer.js';
 import { CodedError } from '../errors.js';
 
-export const BTF_MAGIC = 0xeb9f;
+const BTF_MAGIC = 0xeb9f;
 export const BTF_VERSION = 1;
 /** `struct btf_header` up to str_len, and with layout_off and layout_len (Linux 7.1, pahole 1.31). Bytes. */
 export const HEADER_BYTES = 24;

@@ -25,6 +25,17 @@ export const KIND_ENUM64 = 19;
 
 export const KIND_MAX = KIND_ENUM64;
 
+/** 1 for each of some kinds, by kind: whatever `info` may say has a place. */
+export function kindSet(...kinds: readonly number[]): Uint8Array {
+  const flags = new Uint8Array(128);
+  for (const kind of kinds) flags[kind] = 1;
+  return flags;
+}
+
+/** Kinds that only pass on what their target is, a name of their own apart (btf_type_is_modifier in kernel/bpf/btf.c). */
+export const IS_MODIFIER = kindSet(KIND_TYPEDEF, KIND_VOLATILE, KIND_CONST, KIND_RESTRICT, KIND_TYPE_TAG);
+export const IS_COMPOSITE = kindSet(KIND_STRUCT, KIND_UNION);
+
 /** What a 32-bit word of the type section means to someone who renumbers types or moves strings. */
 export const ROLE_PLAIN = 0;
 export const ROLE_TYPE = 1;

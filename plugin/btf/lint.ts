@@ -7,7 +7,7 @@ import { lintMetas } from './lint/metas.js';
 import { Names } from './lint/names.js';
 import { lintResolve } from './lint/resolve.js';
 import { RULES } from './lint/rules.js';
-import { pointerBytesOf } from './lint/shapes.js';
+import { pointerBytesOf } from './pointer-size.js';
 
 export interface LintOptions {
   /** When left out, the rules that all kernels have. */

@@ -1,23 +1,5 @@
 import type { Btf } from './btf.js';
-import {
-  KIND_CONST,
-  KIND_FUNC_PROTO,
-  KIND_PTR,
-  KIND_RESTRICT,
-  KIND_STRUCT,
-  KIND_TYPE_TAG,
-  KIND_TYPEDEF,
-  KIND_UNION,
-  KIND_VOLATILE,
-} from './kinds.js';
-
-const TRANSPARENT: ReadonlySet<number> = new Set([
-  KIND_TYPEDEF,
-  KIND_VOLATILE,
-  KIND_CONST,
-  KIND_RESTRICT,
-  KIND_TYPE_TAG,
-]);
+import { IS_COMPOSITE, IS_MODIFIER, KIND_FUNC_PROTO, KIND_PTR } from './kinds.js';
 
 /** Longer than any chain that the kernel resolves (MAX_RESOLVE_DEPTH is 32). */
 const MAX_CHAIN = 256;
@@ -25,7 +7,7 @@ const MAX_CHAIN = 256;
 /** Follows typedefs and modifiers. 0 (void) at the end of a chain, and for one that is too long or leads to itself. */
 export function skipModifiers(btf: Btf, id: number): number {
   for (let steps = 0; steps < MAX_CHAIN; steps++) {
-    if (id === 0 || !TRANSPARENT.has(btf.kind(id))) return id;
+    if (id === 0 || IS_MODIFIER[btf.kind(id)] === 0) return id;
     id = btf.sizeOrType(id);
   }
   return 0;
@@ -50,8 +32,7 @@ export interface Member {
 
 /** Members of a STRUCT or UNION, in order; anonymous ones too. Other kinds have none. */
 export function members(btf: Btf, id: number): Member[] {
-  const kind = btf.kind(id);
-  if (kind !== KIND_STRUCT && kind !== KIND_UNION) return [];
+  if (IS_COMPOSITE[btf.kind(id)] === 0) return [];
   const owner = btf.owner(id);
   const start = btf.start(id) + 3;
   const packed = btf.kindFlag(id);

@@ -7,7 +7,7 @@ import type { KernelAbi } from './kernel-abi.js';
 import { BASE_HASH_KEY, encodeModinfo, MODINFO_SECTION } from './modinfo.js';
 
 /** Name of the module, and of its file under /sys/kernel/btf: no dot, and not `vmlinux`. */
-export const CARRIER_NAME = 'vmlinux_btf';
+const CARRIER_NAME = 'vmlinux_btf';
 
 const THIS_MODULE = '.gnu.linkonce.this_module';
 /** BTF knows no alignment; struct module is ____cacheline_aligned, at most 128 bytes on the supported machines. */

@@ -1,4 +1,5 @@
 import type { Btf } from '../btf/btf.js';
+import { flavours } from '../btf/essential.js';
 import {
   HEAD_WORDS,
   KIND_DATASEC,
@@ -29,7 +30,6 @@ CORE_CLASS[KIND_ENUM64] = 6;
 
 const CORE_KINDS = [...CORE_CLASS.keys()].filter(kind => CORE_CLASS[kind] !== 0);
 
-const UNDERSCORE = 0x5f;
 const NEAR_BITS = 6;
 /** A tracepoint's event, and the FUNC whose parameters the kernel reads for it. */
 export const TRACE_TYPEDEF = 'btf_trace_';
@@ -209,12 +209,11 @@ function parametersOf(btf: Btf, proto: number): string {
 }
 
 /**
- * Every type of a CO-RE class whose name has a flavour, with the length of its essential name: the last `___` between
- * other characters ends it (libbpf's bpf_core_essential_name_len).
+ * Every type of a CO-RE class whose name has a flavour, with the length of its essential name.
  */
 function flavouredTypes(btf: Btf): { id: number; length: number }[] {
   const found: { id: number; length: number }[] = [];
-  const separators = findSeparators(btf.strings);
+  const separators = flavours(btf.strings);
   if (separators.length === 0) return found;
   const near = blocksBefore(separators, btf.strings);
   for (const kind of CORE_KINDS) {
@@ -243,18 +242,6 @@ function blocksBefore(separators: readonly number[], strings: Uint8Array): Uint8
     from = separator;
   }
   return near;
-}
-
-/** Offsets of every `___` between two characters that are no underscores, ascending. */
-function findSeparators({ buffer, byteOffset, byteLength }: Uint8Array): number[] {
-  const strings = Buffer.from(buffer, byteOffset, byteLength);
-  const found: number[] = [];
-  for (let at = strings.indexOf('___', 1); at >= 0; at = strings.indexOf('___', at + 1)) {
-    const before = strings[at - 1];
-    const after = strings[at + 3];
-    if (before > 0 && before !== UNDERSCORE && after > 0 && after !== UNDERSCORE) found.push(at);
-  }
-  return found;
 }
 
 /** The largest of ascending numbers below a limit; -1 when there is none. */

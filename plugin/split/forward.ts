@@ -2,19 +2,19 @@ import type { Btf } from '../btf/btf.js';
 import { encodeBtf } from '../btf/encode.js';
 import {
   HEAD_WORDS,
+  IS_COMPOSITE,
   infoKind,
   infoKindFlag,
   KIND_ARRAY,
   KIND_CONST,
   KIND_FUNC_PROTO,
   KIND_FWD,
-  KIND_MAX,
   KIND_PTR,
   KIND_RESTRICT,
-  KIND_STRUCT,
   KIND_TYPE_TAG,
   KIND_UNION,
   KIND_VOLATILE,
+  kindSet,
   ROLE_TYPE,
 } from '../btf/kinds.js';
 import type { NameIndex } from '../btf/names.js';
@@ -28,22 +28,9 @@ const NOTHING = 0;
 const NAME_ONLY = 1;
 const WHOLE = 2;
 
-const kindTable = (kinds: readonly number[]): Uint8Array =>
-  Uint8Array.from({ length: KIND_MAX + 1 }, (_, kind) => (kinds.includes(kind) ? 1 : 0));
-
-/** Kinds that only pass on what their target is. */
-const IS_MODIFIER = kindTable([KIND_CONST, KIND_VOLATILE, KIND_RESTRICT, KIND_TYPE_TAG]);
-const IS_COMPOSITE = kindTable([KIND_STRUCT, KIND_UNION]);
+const IS_NAMELESS_MODIFIER = kindSet(KIND_CONST, KIND_VOLATILE, KIND_RESTRICT, KIND_TYPE_TAG);
 /** Nameless kinds between a type and the struct that it leads to: the rest may have its own copy of one. */
-const IS_LINK = kindTable([
-  KIND_PTR,
-  KIND_CONST,
-  KIND_VOLATILE,
-  KIND_RESTRICT,
-  KIND_TYPE_TAG,
-  KIND_ARRAY,
-  KIND_FUNC_PROTO,
-]);
+const IS_LINK = kindSet(KIND_PTR, KIND_CONST, KIND_VOLATILE, KIND_RESTRICT, KIND_TYPE_TAG, KIND_ARRAY, KIND_FUNC_PROTO);
 
 /**
  * The BTF whose closure `complete` is the closure `forward` of another: in it, a struct that the base only points to is
@@ -144,7 +131,7 @@ function needs(btf: Btf, companions: Companions, roots: readonly Root[]): Uint8A
     const start = starts[id - 1];
     const kind = infoKind(words[start + 1]);
     if (need[id] === NAME_ONLY) {
-      if (IS_MODIFIER[kind] === 1) want(words[start + 2], NAME_ONLY);
+      if (IS_NAMELESS_MODIFIER[kind] === 1) want(words[start + 2], NAME_ONLY);
       // A FWD has a name; and what is reached through a typedef, an array or a prototype is used as what it is.
       else if (IS_COMPOSITE[kind] === 0 || strings[words[start]] === 0) want(id, WHOLE);
       continue;

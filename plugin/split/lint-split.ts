@@ -1,5 +1,5 @@
 import type { Btf } from '../btf/btf.js';
-import { infoKind, infoVlen, KIND_DATASEC, KIND_FUNC, KIND_STRUCT, KIND_UNION, KIND_VAR } from '../btf/kinds.js';
+import { IS_COMPOSITE, infoKind, infoVlen, KIND_DATASEC, KIND_FUNC, KIND_VAR } from '../btf/kinds.js';
 import { Collector, type Findings } from '../btf/lint/findings.js';
 import type { Rule } from '../btf/lint/rules.js';
 import { type ByteOrder, EndianReader } from '../bytes/endian.js';
@@ -92,7 +92,7 @@ function lintSides({ original, companions, base, newIds }: LintedSplit, found: C
     const id = oldIds[newId];
     const is = base.words[base.starts[newId - 1] + 1];
     const kind = infoKind(is);
-    if (kind === KIND_STRUCT || kind === KIND_UNION) {
+    if (IS_COMPOSITE[kind] !== 0) {
       const was = id === 0 ? 0 : words[starts[id - 1] + 1];
       if (was !== is) found.add('members', id, infoVlen(was), infoVlen(is));
     }

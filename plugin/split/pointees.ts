@@ -1,5 +1,5 @@
 import type { Btf } from '../btf/btf.js';
-import { KIND_FUNC, KIND_FUNC_PROTO, KIND_PTR, KIND_STRUCT, KIND_UNION, ROLE_TYPE } from '../btf/kinds.js';
+import { IS_COMPOSITE, KIND_FUNC, KIND_FUNC_PROTO, KIND_PTR, KIND_STRUCT, ROLE_TYPE } from '../btf/kinds.js';
 import { functionPointer, members, skipModifiers } from '../btf/resolve.js';
 import type { Reason, Root } from '../roots/root.js';
 
@@ -58,7 +58,7 @@ export function protoPointees(btf: Btf, proto: number): number[] {
     const pointer = skipModifiers(btf, words[i]);
     if (pointer === 0 || btf.kind(pointer) !== KIND_PTR) continue;
     const target = skipModifiers(btf, btf.sizeOrType(pointer));
-    if (target !== 0 && (btf.kind(target) === KIND_STRUCT || btf.kind(target) === KIND_UNION)) found.push(target);
+    if (target !== 0 && IS_COMPOSITE[btf.kind(target)] !== 0) found.push(target);
   }
   return found;
 }

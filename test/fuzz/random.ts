@@ -1,5 +1,5 @@
 /** Mixes a number into a state of 32 bits (the finaliser of MurmurHash3). */
-export function mix(state: number, value: number): number {
+function mix(state: number, value: number): number {
   let h = Math.imul(state ^ value, 0x85ebca6b) ^ Math.imul(value, 0x9e3779b1);
   h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
   h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);

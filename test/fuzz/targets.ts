@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Btf } from '../../plugin/btf/btf.js';
 import { reencodeBtf } from '../../plugin/btf/encode.js';
@@ -22,7 +22,6 @@ import { SPLIT_JSON } from '../../plugin/host/out-folder.js';
 import { remapIds } from '../../plugin/image/image.js';
 import { asKernel, withInput } from '../../plugin/pipeline/input.js';
 import { kernelRoots } from '../../plugin/pipeline/roots.js';
-import { runSplit } from '../../plugin/pipeline/split.js';
 import { verifyOut } from '../../plugin/pipeline/verify.js';
 import { attribute, largestTypes, measureKinds } from '../../plugin/report/measure.js';
 import { parseRootsFile } from '../../plugin/roots/roots-file.js';
@@ -31,6 +30,7 @@ import { kernelBtf } from '../support/kernel-btf.js';
 import { quietContext } from './quiet.js';
 import { ARM, kernelImage } from './seeds/kernel.js';
 import * as seeds from './seeds.js';
+import { splitAndVerify } from './split-and-verify.js';
 import { emptied, judge, type Target, withFile } from './target.js';
 import { explainProgram, lintAll, readConfiguration, readProgram, readText, verifyRehashed } from './targets-files.js';
 import { rebase, rebaseFixture, splitWithModules } from './targets-modules.js';
@@ -201,24 +201,12 @@ async function look(bytes: Uint8Array, type: Uint8Array, folder: string): Promis
   });
 }
 
-/** What is written must pass verify; a refused input leaves nothing behind. */
 async function splitFile(bytes: Uint8Array, roots: Uint8Array | undefined, folder: string): Promise<void> {
   const out = join(folder, 'out');
   const rootsFile = join(folder, 'roots');
   if (roots !== undefined) writeFileSync(rootsFile, roots);
   await withFile(folder, 'input', bytes, async file => {
-    try {
-      await runSplit({ file, out, compressors: [], ...(roots === undefined ? {} : { rootsFile }) });
-    } catch (error) {
-      if (existsSync(out))
-        throw new Error(`a refused input left ${readdirSync(out).join(', ')} behind`, { cause: error });
-      throw error;
-    }
-    try {
-      await verifyOut(out);
-    } catch (error) {
-      throw new Error(`its own out folder does not pass verify: ${String(error)}`, { cause: error });
-    }
+    await splitAndVerify({ file, out, ...(roots === undefined ? {} : { rootsFile }) });
   });
 }
 

@@ -1,10 +1,9 @@
 import type { Btf } from '../btf.js';
-import { infoKind, KIND_TYPE_TAG } from '../kinds.js';
+import { IS_MODIFIER, infoKind, KIND_TYPE_TAG } from '../kinds.js';
 import { MAX_NAME_BYTES } from '../names.js';
 import type { Collector } from './findings.js';
 import type { KernelRules } from './kernels.js';
 import type { RuleId } from './rules.js';
-import { IS_MODIFIER } from './shapes.js';
 
 /** Types that btf_check_type_tags follows at most. */
 const MAX_CHAIN = 32;

@@ -24,7 +24,7 @@ export interface Findings {
   readonly warnings: number;
 }
 
-export const NOTHING_FOUND: Findings = { findings: [], counts: {}, errors: 0, warnings: 0 };
+const NOTHING_FOUND: Findings = { findings: [], counts: {}, errors: 0, warnings: 0 };
 
 /** Findings kept of each rule: a damaged BTF breaks one a million times. */
 export const KEPT = 16;
@@ -32,7 +32,7 @@ export const KEPT = 16;
 const MAX_SHOWN = 96;
 
 /** `STRUCT sk_buff`, `PTR` for an anonymous type, empty for id 0. */
-export function describeType(btf: Btf, id: number): string {
+function describeType(btf: Btf, id: number): string {
   if (id === 0) return '';
   const name = btf.name(id);
   const shown = name.length > MAX_SHOWN ? `${name.slice(0, MAX_SHOWN)}…` : name;

@@ -1,6 +1,8 @@
 import type { Btf } from '../btf.js';
 import {
   HEAD_WORDS,
+  IS_COMPOSITE,
+  IS_MODIFIER,
   infoKindFlag,
   infoVlen,
   KIND_ARRAY,
@@ -19,15 +21,7 @@ import type { Collector } from './findings.js';
 import { isWellPlaced } from './members.js';
 import type { Names } from './names.js';
 import type { RuleId } from './rules.js';
-import {
-  HAS_NO_SIZE,
-  IS_COMPOSITE,
-  IS_MODIFIER,
-  IS_SOURCE_ONLY,
-  MAY_BE_TAGGED,
-  NEEDS_RESOLVE,
-  TypeTable,
-} from './shapes.js';
+import { HAS_NO_SIZE, IS_SOURCE_ONLY, MAY_BE_TAGGED, NEEDS_RESOLVE, TypeTable } from './shapes.js';
 import { Sizes } from './sizes.js';
 
 /** MAX_RESOLVE_DEPTH. */

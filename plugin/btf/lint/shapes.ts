@@ -22,23 +22,16 @@ import {
   KIND_UNION,
   KIND_VAR,
   KIND_VOLATILE,
+  kindSet,
 } from '../kinds.js';
 
-const table = (...kinds: readonly number[]): Uint8Array => {
-  const flags = new Uint8Array(128);
-  for (const kind of kinds) flags[kind] = 1;
-  return flags;
-};
-
-/** btf_type_is_modifier, btf_type_is_struct and their like in kernel/bpf/btf.c, by kind; kind 0 is void. */
-export const IS_MODIFIER = table(KIND_TYPEDEF, KIND_VOLATILE, KIND_CONST, KIND_RESTRICT, KIND_TYPE_TAG);
-export const IS_COMPOSITE = table(KIND_STRUCT, KIND_UNION);
-export const HAS_NO_SIZE = table(0, KIND_FWD, KIND_FUNC, KIND_FUNC_PROTO, KIND_DECL_TAG);
-export const HAS_SIZE = table(KIND_INT, KIND_STRUCT, KIND_UNION, KIND_ENUM, KIND_DATASEC, KIND_FLOAT, KIND_ENUM64);
+/** btf_type_nosize, btf_type_has_size and their like in kernel/bpf/btf.c, by kind; kind 0 is void. */
+export const HAS_NO_SIZE = kindSet(0, KIND_FWD, KIND_FUNC, KIND_FUNC_PROTO, KIND_DECL_TAG);
+export const HAS_SIZE = kindSet(KIND_INT, KIND_STRUCT, KIND_UNION, KIND_ENUM, KIND_DATASEC, KIND_FLOAT, KIND_ENUM64);
 /** Kinds that no type may be made of. */
-export const IS_SOURCE_ONLY = table(KIND_VAR, KIND_DECL_TAG, KIND_DATASEC);
-export const MAY_BE_TAGGED = table(KIND_FUNC, KIND_STRUCT, KIND_UNION, KIND_VAR, KIND_TYPEDEF);
-export const NEEDS_RESOLVE = table(
+export const IS_SOURCE_ONLY = kindSet(KIND_VAR, KIND_DECL_TAG, KIND_DATASEC);
+export const MAY_BE_TAGGED = kindSet(KIND_FUNC, KIND_STRUCT, KIND_UNION, KIND_VAR, KIND_TYPEDEF);
+export const NEEDS_RESOLVE = kindSet(
   KIND_TYPEDEF,
   KIND_VOLATILE,
   KIND_CONST,
@@ -116,26 +109,4 @@ export class TypeTable {
     const bits = data & 0xff;
     return ((data >>> 16) & 0xff) === 0 && bits >= 8 && bits <= 128 && (bits & (bits - 1)) === 0;
   }
-}
-
-const LONG_NAMES = ['long unsigned int', 'unsigned long', 'long int', 'long'].map(name =>
-  Uint8Array.from(`${name}\0`, character => character.charCodeAt(0)),
-);
-
-/** Pointer size in bytes as the BTF tells it: the size of `long`; 8 without one. */
-export function pointerBytesOf(btf: Btf): number {
-  for (let side: Btf | undefined = btf; side !== undefined; side = side.base)
-    for (const id of side.ofKind(KIND_INT)) {
-      const size = side.sizeOrType(id);
-      if ((size === 4 || size === 8) && isLong(side, side.nameOffset(id))) return size;
-    }
-  return 8;
-}
-
-/** Compares bytes: a string is not made of each name, for names may share a long end. */
-function isLong(btf: Btf, offset: number): boolean {
-  let holder = btf;
-  while (offset < holder.stringBase && holder.base !== undefined) holder = holder.base;
-  const { strings, stringBase } = holder;
-  return LONG_NAMES.some(name => name.every((byte, i) => strings[offset - stringBase + i] === byte));
 }

@@ -1,5 +1,5 @@
-import { KIND_ARRAY, KIND_PTR, KIND_VAR } from '../kinds.js';
-import { HAS_SIZE, IS_MODIFIER, type TypeTable } from './shapes.js';
+import { IS_MODIFIER, KIND_ARRAY, KIND_PTR, KIND_VAR } from '../kinds.js';
+import { HAS_SIZE, type TypeTable } from './shapes.js';
 
 /** Sizes of types, as far as they have been resolved (btf_type_id_size). */
 export class Sizes {

@@ -26,7 +26,7 @@ export interface Extra {
 }
 
 /** BTF of a module on a kernel's: two kfuncs, an iterator, a struct_ops, a tracepoint, a tag, types that nobody needs. */
-export function moduleTypes(kernel: Uint8Array, word: 4 | 8, { kfuncs: more = 0, stubs = 0 }: Extra = {}): ModuleTypes {
+function moduleTypes(kernel: Uint8Array, word: 4 | 8, { kfuncs: more = 0, stubs = 0 }: Extra = {}): ModuleTypes {
   const base = Btf.decode(kernel);
   const of = (name: string): number => {
     for (let id = 1; id < base.endId; id++) if (base.name(id) === name) return id;
