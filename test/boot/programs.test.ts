@@ -189,6 +189,25 @@ for (const reach of ['complete', 'forward'] as const)
   });
 
 for (const reach of ['complete', 'forward'] as const)
+  test.serial(`closure ${reach}: with the carrier before all other modules, programs run as without it`, async t => {
+    if (!canBoot(t, ARM64)) return;
+    const { out, types } = await split(`loaded-${reach}`, reach);
+    const mandatory = mandatoryPrograms(types);
+    const files = programFiles('programs', [...mandatory, walkingProgram(original())]);
+    const from = (name: string): string => join(out, name === CARRIER ? name : join('modules', name));
+    const before = await bootUnsplit();
+    const after = await bootModules(ARM64, join(out, 'vmlinux'), folder, [CARRIER, ...MODULES], from, files);
+    if (!after.log.complete) t.log(after.text.slice(-4000));
+    t.deepEqual(compareBoots(before.log, after.log), []);
+    for (const name of [CARRIER, ...MODULES]) t.is(after.probe.insmod.get(`/${name}`), 0, name);
+    const names = mandatory.map(({ name }) => name);
+    equalOutcomes(t, before, after, reach === 'complete' ? [...names, 'walk'] : names);
+    if (reach === 'forward')
+      // The rest has the definition; the pointer that the verifier follows is the base's.
+      t.deepEqual(after.probe.programs.get('walk'), { load: -13, says: "R1 invalid mem access 'scalar'" });
+  });
+
+for (const reach of ['complete', 'forward'] as const)
   test.serial(`closure ${reach}: keep rules bring to the base what those programs need`, async t => {
     if (!canBoot(t, ARM64)) return;
     const { out, types } = await split(`kept-${reach}`, reach, OPTIONAL_RULES);
