@@ -17,6 +17,10 @@ const MODULES = '/lib/modules/$(uname -r)';
 const configured = (folder: string, command: string): string =>
   `mkdir /${folder}/self; ln -s /bin/busybox /${folder}/self/exe; mount --bind /${folder} /proc; ${command}; code=$?; umount /proc; (exit $code)`;
 
+/** In the place of a tool, where the samples' kernels have no reason to refuse; `says` in busybox's words. */
+const instead = (tool: string, says: string, options: string): string =>
+  `(${tool}() { echo "${says}"; return 1; }; set -- ${options}; . ${LOAD})`;
+
 /** In the order of one boot. The files that they name are those of the test's initramfs. */
 export const cases: readonly Case[] = [
   {
@@ -88,6 +92,20 @@ export const cases: readonly Case[] = [
     command: `${LOAD} /bad.ko`,
     code: 9,
     says: /: the kernel refused it: \/bad\.ko: .* \[.*failed to validate module \[vmlinux_btf\] BTF: -22\]\|$/,
+    after: 'absent',
+  },
+  {
+    name: 'unsigned',
+    command: instead('insmod', "insmod: can't insert '/good.ko': Key was rejected by service", '/good.ko'),
+    code: 7,
+    says: /: the kernel takes signed modules only: \/good\.ko: sign it .* \[insmod: .* Key was rejected by service\]\|$/,
+    after: 'absent',
+  },
+  {
+    name: 'no-key',
+    command: instead('insmod', "insmod: can't insert '/good.ko': Required key not available", '/good.ko'),
+    code: 7,
+    says: /: the kernel takes signed modules only: /,
     after: 'absent',
   },
   {
@@ -173,6 +191,13 @@ export const cases: readonly Case[] = [
     command: LOAD,
     code: 0,
     says: /^vmlinux-btf-load: loaded already: \/sys\/kernel\/btf\/vmlinux_btf\|$/,
+    after: 'loaded',
+  },
+  {
+    name: 'in-use',
+    command: instead('rmmod', "rmmod: can't unload module 'vmlinux_btf': Resource temporarily unavailable", '--unload'),
+    code: 9,
+    says: /: the kernel does not let it go: vmlinux_btf: .* \[rmmod: .* Resource temporarily unavailable\]\|$/,
     after: 'loaded',
   },
   { name: 'unload', command: `${LOAD} --unload`, code: 0, says: /: unloaded: vmlinux_btf\|$/, after: 'absent' },
