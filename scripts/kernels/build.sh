@@ -3,7 +3,8 @@
 #
 # NAME is a fragment of this folder without its ending, such as arm64-virt. The object tree stays in
 # $VMLINUX_BTF_CACHE/kernels/NAME (default ~/.cache/vmlinux-btf), where make-fixtures and the tests find it.
-# A NAME that ends with -7.2 is built from Linux 7.2 with the pahole of a newer Debian, which newer.sh puts into the cache.
+# A NAME that ends with -7.2 or -7.2-boot is built from Linux 7.2 with the pahole of a newer Debian, which newer.sh puts
+# into the cache. scripts/kernels/build.sh --words NAME prints the words of make that all calls for NAME have, one a line.
 # Needs: linux-source-6.12, the cross compiler, pahole (dwarves), flex, bison, bc, libelf-dev, libssl-dev.
 set -euo pipefail
 
@@ -16,12 +17,15 @@ export KBUILD_BUILD_TIMESTAMP='2026-01-01 00:00:00 UTC' KBUILD_BUILD_USER=builde
 
 die() { echo "build.sh: $*" >&2; exit 4; }
 
-# Architecture, prefix of the compiler, image, and the fragment that NAME's own is added to.
+# Architecture, prefix of the compiler, image, and the fragments that NAME's own is added to; with lean, all that they do
+# not name is off.
 target_of() {
   case $1 in
     arm64-*) echo "arm64 aarch64-linux-gnu- Image common" ;;
+    armv7-*-boot | armv7-*-lean) echo "arm arm-linux-gnueabihf- zImage lean boot" ;;
     armv7-*-7.2) echo "arm arm-linux-gnueabihf- vmlinux lean" ;;
     armv7-*) echo "arm arm-linux-gnueabihf- zImage common" ;;
+    mips32-*-be-7.2-boot) echo "mips mips-linux-gnu- vmlinux lean boot" ;;
     mips32-*-be) echo "mips mips-linux-gnu- vmlinux common" ;;
     mips32-*-le) echo "mips mipsel-linux-gnu- vmlinux common" ;;
     mips64-*-be) echo "mips mips-linux-gnu- vmlinux lean" ;;
@@ -44,28 +48,37 @@ source_of() {
   echo "$source"
 }
 
-[ $# -gt 0 ] || die "name a kernel: $(cd "$here" && ls -- *.config | grep -vE '^(common|lean)\.' | sed 's/\.config$//' | tr '\n' ' ')"
+[ $# -gt 0 ] || die "name a kernel: $(cd "$here" && ls -- *.config | grep -vE '^(common|lean|boot)\.' | sed 's/\.config$//' | tr '\n' ' ')"
+
+words=
+if [ "$1" = --words ]; then words=1 && shift; fi
 
 for name in "$@"; do
   [ -f "$here/$name.config" ] || die "no fragment $name.config in scripts/kernels"
-  read -r arch cross image base <<<"$(target_of "$name")"
+  read -r arch cross image bases <<<"$(target_of "$name")"
   command -v "${cross}gcc" >/dev/null || die "${cross}gcc is missing: apt-get install gcc-${cross%-}"
   case $name in
-    *-7.2) version=7.2 pahole=$cache/pahole/pahole ;;
-    *) version=$stable pahole=pahole ;;
+    *-7.2 | *-7.2-boot) version=7.2 pahole=$cache/pahole/pahole ;;
+    *) version=$stable pahole=$(command -v pahole) || die "pahole is missing: apt-get install dwarves" ;;
   esac
   source=$(source_of "$version")
-  command -v "$pahole" >/dev/null || die "pahole is missing: apt-get install dwarves"
   out=$cache/kernels/$name
+  make=(make -s -C "$source" "ARCH=$arch" "CROSS_COMPILE=$cross" "PAHOLE=$pahole")
+  if [ -n "$words" ]; then
+    printf '%s\n' "${make[@]}"
+    continue
+  fi
+  make+=("O=$out")
   mkdir -p "$out"
-  make=(make -s -C "$source" "O=$out" "ARCH=$arch" "CROSS_COMPILE=$cross" "PAHOLE=$pahole")
-  if [ "$base" = lean ]; then
-    cat "$here/$base.config" "$here/$name.config" >"$out/all.config"
+  fragments=()
+  for base in $bases "$name"; do fragments+=("$here/$base.config"); done
+  if [ "${bases%% *}" = lean ]; then
+    cat "${fragments[@]}" >"$out/all.config"
     "${make[@]}" KCONFIG_ALLCONFIG="$out/all.config" allnoconfig
   else
     # Options that the fragments make visible take their defaults.
     "${make[@]}" allnoconfig
-    cat "$here/$base.config" "$here/$name.config" >>"$out/.config"
+    cat "${fragments[@]}" >>"$out/.config"
     "${make[@]}" olddefconfig
   fi
   grep -q '^CONFIG_DEBUG_INFO_BTF=y' "$out/.config" || die "$name: CONFIG_DEBUG_INFO_BTF did not survive olddefconfig (pahole too old?)"
