@@ -28,6 +28,13 @@ export const MALTA: Machine = {
   crossPackage: 'gcc-mips-linux-gnu libc6-dev-mips-cross',
 };
 
+export const MALTA_LE: Machine = {
+  ...MALTA,
+  qemu: 'qemu-system-mipsel',
+  cross: 'mipsel-linux-gnu-',
+  crossPackage: 'gcc-mipsel-linux-gnu libc6-dev-mipsel-cross',
+};
+
 export const VIRT_ARM64: Machine = {
   qemu: 'qemu-system-aarch64',
   qemuPackage: 'qemu-system-arm',

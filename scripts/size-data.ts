@@ -1,0 +1,161 @@
+import type { HookedSizes, LinkedResult } from '../test/boot/support/linked.js';
+import type { LinkedKernel } from '../test/boot/support/linked-kernels.js';
+
+export interface Measured {
+  readonly kernel: LinkedKernel;
+  readonly result: LinkedResult;
+}
+
+const START = '<!-- measured -->';
+const END = '<!-- end of what was measured -->';
+
+const count = (value: number): string => value.toLocaleString('en-US');
+const signed = (value: number): string => `${value < 0 ? '−' : '+'}${count(Math.abs(value))}`;
+const share = (part: number, whole: number): string => `${((100 * part) / whole).toFixed(1)} %`;
+const above = (image: number, zeroed: number): string => `${(100 * (image / zeroed - 1)).toFixed(2)} %`;
+const seconds = (value: number): string => value.toFixed(1);
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
+  const rule = line(head.map((_, i) => (i < 2 ? ':--' : '--:'))).replaceAll(' ', '');
+  return [line(head), rule, ...rows.map(line)].join('\n');
+}
+
+const title = ({ kernel, result }: Measured): string => `${kernel.architecture}, ${result.release}`;
+
+/** One row for the unsplit kernel and one a closure. */
+function rows(
+  measured: readonly Measured[],
+  unsplit: (one: Measured) => readonly string[],
+  split: (link: HookedSizes, one: Measured) => readonly string[],
+): string[][] {
+  return measured.flatMap(one => [
+    [title(one), 'unsplit', ...unsplit(one)],
+    ...one.result.split.map(link => ['', link.closure, ...split(link, one)]),
+  ]);
+}
+
+/** The tables of docs/size-data.md. */
+export function renderSizeData(measured: readonly Measured[]): string {
+  const btf = table(
+    [
+      'kernel',
+      'closure',
+      'types in vmlinux',
+      '`.BTF` of vmlinux',
+      'of the whole',
+      'rest',
+      'carrier, xz',
+      '`.BTF` of all modules',
+    ],
+    rows(
+      measured,
+      ({ result: { unsplit, split } }) => [
+        count(split[0]?.types.full ?? 0),
+        count(unsplit.btf),
+        '',
+        '',
+        '',
+        count(unsplit.modules),
+      ],
+      (link, { result: { unsplit } }) => [
+        count(link.types.base),
+        count(link.btf),
+        share(link.btf, unsplit.btf),
+        count(link.rest),
+        `${count(link.carrier)}, ${count(link.carrierXz)}`,
+        count(link.modules),
+      ],
+    ),
+  );
+  const image = table(
+    ['kernel', 'closure', 'image', 'bytes', 'less', 'above `.BTF` zeroed'],
+    rows(
+      measured,
+      ({ kernel, result: { unsplit } }) => [
+        kernel.compressed.image.replace(/^.*\//, ''),
+        count(unsplit.image),
+        '',
+        above(unsplit.image, unsplit.imageZeroed),
+      ],
+      (link, { result: { unsplit } }) => [
+        '',
+        count(link.image),
+        share(unsplit.image - link.image, unsplit.image),
+        above(link.image, link.imageZeroed),
+      ],
+    ),
+  );
+  const memory = table(
+    ['kernel', 'closure', 'MemTotal', 'gained', 'MemAvailable', 'gained', 'with the carrier', 'against unsplit'],
+    rows(
+      measured,
+      ({ result: { unsplit } }) => [count(unsplit.memory.total), '', count(unsplit.memory.available), '', '', ''],
+      (link, { result: { unsplit } }) => [
+        count(link.memory.total),
+        signed(link.memory.total - unsplit.memory.total),
+        count(link.memory.available),
+        signed(link.memory.available - unsplit.memory.available),
+        count(link.withCarrier.available),
+        signed(link.withCarrier.available - unsplit.memory.available),
+      ],
+    ),
+  );
+  const time = table(
+    ['kernel', 'closure', 'splits', 'each, s (processor)', 'check and carrier, s (processor)'],
+    measured.flatMap(one =>
+      one.result.split.map((link, i) => [
+        i === 0 ? title(one) : '',
+        link.closure,
+        `${link.split.length}`,
+        link.split.map(({ wall, processor }) => `${seconds(wall)} (${seconds(processor)})`).join(', '),
+        `${seconds(link.finish.wall)} (${seconds(link.finish.processor)})`,
+      ]),
+    ),
+  );
+  const boots = table(
+    ['kernel', 'modules loaded', 'initcalls compared', 'BTF, BPF and module messages compared', 'differences'],
+    measured.map(one => [
+      title(one),
+      one.kernel.modules.map(name => name.slice(0, -'.ko'.length)).join(', '),
+      count(one.result.initcalls),
+      count(one.result.messages),
+      `${one.result.findings.length + one.result.split.reduce((sum, link) => sum + link.findings.length, 0)}`,
+    ]),
+  );
+  const modules = table(
+    ['kernel', 'closure', '`.BTF` by module'],
+    rows(
+      measured,
+      ({ result: { unsplit } }) => [listed(unsplit.module)],
+      link => [listed(link.module)],
+    ),
+  ).replace(/^(\|:--\|:--\|)--:\|$/m, '$1:--|');
+  return [
+    '### BTF, in bytes',
+    btf,
+    '### The compressed image, in bytes',
+    image,
+    '### Memory, in KiB',
+    memory,
+    '### Modules, in bytes',
+    modules,
+    '### Time of the hook',
+    time,
+    '### Boots',
+    boots,
+  ].join('\n\n');
+}
+
+function listed(module: Readonly<Record<string, number>>): string {
+  return Object.entries(module)
+    .map(([name, size]) => `${name.slice(0, -'.ko'.length)} ${count(size)}`)
+    .join(', ');
+}
+
+/** Puts the tables between their marks. Throws when the document has none. */
+export function splice(document: string, tables: string): string {
+  const [start, end] = [document.indexOf(START), document.indexOf(END)];
+  if (start < 0 || end < start) throw new Error(`docs/size-data.md has no ${START} … ${END}`);
+  return `${document.slice(0, start + START.length)}\n${tables}\n${document.slice(end)}`;
+}
