@@ -17,8 +17,7 @@ export KBUILD_BUILD_TIMESTAMP='2026-01-01 00:00:00 UTC' KBUILD_BUILD_USER=builde
 
 die() { echo "build.sh: $*" >&2; exit 4; }
 
-# Architecture, prefix of the compiler, image, and the fragments that NAME's own is added to; with lean, all that they do
-# not name is off.
+# Architecture, prefix of the compiler, image, and the fragments that NAME's own is added to: lean turns off what neither names.
 target_of() {
   case $1 in
     arm64-*) echo "arm64 aarch64-linux-gnu- Image common" ;;
@@ -70,15 +69,20 @@ for name in "$@"; do
   fi
   make+=("O=$out")
   mkdir -p "$out"
-  fragments=()
-  for base in $bases "$name"; do fragments+=("$here/$base.config"); done
-  if [ "${bases%% *}" = lean ]; then
-    cat "${fragments[@]}" >"$out/all.config"
-    "${make[@]}" KCONFIG_ALLCONFIG="$out/all.config" allnoconfig
-  else
-    # Options that the fragments make visible take their defaults.
-    "${make[@]}" allnoconfig
-    cat "${fragments[@]}" >>"$out/.config"
+  case $bases in
+    lean*)
+      cat "$here/lean.config" "$here/$name.config" >"$out/all.config"
+      "${make[@]}" KCONFIG_ALLCONFIG="$out/all.config" allnoconfig
+      more=${bases#lean}
+      ;;
+    *)
+      "${make[@]}" allnoconfig
+      more=$bases
+      ;;
+  esac
+  if [ -n "$more" ]; then
+    # Options that these fragments make visible take their defaults.
+    cat "$here/${more# }.config" "$here/$name.config" >>"$out/.config"
     "${make[@]}" olddefconfig
   fi
   grep -q '^CONFIG_DEBUG_INFO_BTF=y' "$out/.config" || die "$name: CONFIG_DEBUG_INFO_BTF did not survive olddefconfig (pahole too old?)"
