@@ -15,7 +15,7 @@
  *   probe: program NAME …              of each line of /programs.list, after the modules: see programs.c
  *   then /later-modules.list and /later-programs.list, in the same words
  *   probe: btf NAME SIZE SHA256        each file of /sys/kernel/btf; "probe: btf NAME -ERRNO" when it cannot be read
- *   probe: memavailable KIB
+ *   probe: memavailable KIB            after the files of /modules.list were removed
  *   probe: end
  */
 #include <dirent.h>
@@ -152,6 +152,12 @@ static void load_module(const char *path)
 	say("insmod %s %d", path, insmod(path));
 }
 
+/* A file of the initramfs is memory that a file on flash is not. */
+static void forget_module(const char *path)
+{
+	unlink(path);
+}
+
 /* For each line of a list; a list that is missing is empty. */
 static void each(const char *list, void (*use)(const char *line))
 {
@@ -247,6 +253,8 @@ int main(void)
 	each("/later-modules.list", load_module);
 	each("/later-programs.list", try_program);
 	report_all_btf();
+	each("/modules.list", forget_module);
+	usleep(200000);
 	report_memory("memavailable", "MemAvailable:");
 	say("end");
 	sync();
