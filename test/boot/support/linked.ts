@@ -14,8 +14,10 @@ import { execa } from 'execa';
 import { MemorySource } from '../../../plugin/bytes/source.js';
 import { ElfFile } from '../../../plugin/elf/file.js';
 import { cliPath } from '../../support/cli.js';
+import { repository } from '../../support/fixtures.js';
 import { compareBoots } from './boot-log.js';
 import { BUILD_ENVIRONMENT, builtTree, type LinkedKernel, makeWords, modulePaths } from './linked-kernels.js';
+import type { Machine } from './qemu.js';
 import { dropKfunc } from './sabotage.js';
 import { bootModules, CARRIER, type SampleBoot } from './sample.js';
 
@@ -149,13 +151,22 @@ class Tree {
       .map(([wall, user, system]) => ({ wall, processor: user + system }));
   }
 
-  boot(names: readonly string[]): Promise<SampleBoot> {
+  async boot(names: readonly string[]): Promise<SampleBoot> {
     const paths = modulePaths(this.path);
-    const { name, machine } = this.kernel;
-    const sample = { name, machine, modules: [], dependent: [] };
+    const { name } = this.kernel;
+    const sample = { name, machine: await this.#machine(), modules: [], dependent: [] };
     const from = (file: string): string =>
       this.file(file === CARRIER ? `.vmlinux-btf/${CARRIER}` : (paths.get(file) ?? file));
     return bootModules(sample, this.file(this.kernel.boots), this.#folder, names, from);
+  }
+
+  async #machine(): Promise<Machine> {
+    const { machine } = this.kernel;
+    if (machine.deviceTree === undefined) return machine;
+    const compiled = join(this.#folder, 'tree.dtb');
+    const source = join(repository, 'test', 'boot', 'support', machine.deviceTree);
+    await execa(this.file('scripts/dtc/dtc'), ['-q', '-O', 'dtb', '-o', compiled, source]);
+    return { ...machine, arguments: [...machine.arguments, '-dtb', compiled] };
   }
 
   get #architecture(): string {
@@ -250,6 +261,7 @@ export async function proveLinked(
   say('booting it');
   const before = await tree.boot(modules);
   appendFileSync(join(folder, 'boots.log'), before.text);
+  if (!before.log.complete) throw new Error(`the unsplit kernel does not boot:\n${before.text.slice(-2000)}`);
   const findings = [
     ...compareBoots(before.log, before.log),
     ...modules.filter(name => before.probe.insmod.get(`/${name}`) !== 0).map(name => `unsplit: insmod ${name} fails`),
