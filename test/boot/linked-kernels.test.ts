@@ -1,0 +1,71 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import test from 'ava';
+import { renderSizeData, splice } from '../../scripts/size-data.js';
+import { repository } from '../support/fixtures.js';
+import type { LinkedResult, LinkSizes } from './support/linked.js';
+import { LINKED_KERNELS, linkedKernel } from './support/linked-kernels.js';
+
+test('every kernel that is linked has a configuration, and names are told once', t => {
+  const names = LINKED_KERNELS.map(({ name }) => name);
+  t.deepEqual([...new Set(names)], names);
+  for (const name of names) t.true(existsSync(join(repository, 'scripts', 'kernels', `${name}.config`)), name);
+  t.throws(() => linkedKernel('armv7'), { message: /no kernel 'armv7': armv7-virt, / });
+});
+
+const unsplit: LinkSizes = {
+  image: 1200,
+  imageZeroed: 1000,
+  btf: 4000,
+  modules: 30,
+  module: { 'dummy.ko': 30 },
+  memory: { total: 2000, available: 1000 },
+};
+const result: LinkedResult = {
+  name: 'armv7-virt',
+  release: '6.12.0',
+  unsplit,
+  split: [
+    {
+      ...unsplit,
+      closure: 'complete',
+      types: { full: 100, base: 12 },
+      image: 1050,
+      btf: 500,
+      modules: 90,
+      memory: { total: 2003, available: 1004 },
+      rest: 3600,
+      carrier: 4600,
+      carrierXz: 1500,
+      withCarrier: { total: 2003, available: 990 },
+      split: [{ wall: 1.24, processor: 0.61 }],
+      finish: { wall: 0.9, processor: 0.7 },
+      findings: ['one'],
+    },
+  ],
+  initcalls: 277,
+  messages: 2,
+  findings: [],
+};
+
+test('the tables say what was measured', t => {
+  const text = renderSizeData([{ kernel: linkedKernel('armv7-virt'), result }]);
+  for (const row of [
+    '| ARMv7, 6.12.0 | unsplit | 100 | 4,000 |  |  |  | 30 |',
+    '|  | complete | 12 | 500 | 12.5 % | 3,600 | 4,600, 1,500 | 90 |',
+    '| ARMv7, 6.12.0 | unsplit | zImage | 1,200 |  | 20.00 % |',
+    '|  | complete |  | 1,050 | 12.5 % | 5.00 % |',
+    '|  | complete | 2,003 | +3 | 1,004 | +4 | 990 | −10 |',
+    '| ARMv7, 6.12.0 | complete | 1 | 1.2 (0.6) | 0.9 (0.7) |',
+    '| ARMv7, 6.12.0 | tcp_cubic, tcp_dctcp, tcp_bbr, dummy | 277 | 2 | 1 |',
+  ])
+    t.true(text.includes(row), row);
+});
+
+test('what stands around the tables stays', t => {
+  const document = readFileSync(join(repository, 'docs', 'size-data.md'), 'utf8');
+  const once = splice(document, 'TABLES');
+  t.true(once.startsWith('# How big') && once.includes('\nTABLES\n') && once.includes('## What the boots prove'));
+  t.is(splice(splice(document, 'OTHERS'), 'TABLES'), once);
+  t.throws(() => splice('nothing', 'TABLES'));
+});
