@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 import { cacheFolder } from '../../support/cache.js';
 import { repository } from '../../support/fixtures.js';
-import { MALTA, MALTA_LE, type Machine, MIDWAY, VIRT_ARM, VIRT_ARM64 } from './qemu.js';
+import { MALTA, MALTA_LE, type Machine, VIRT_ARM, VIRT_ARM64 } from './qemu.js';
 
 /** A kernel that is linked without and with the hook, and booted. */
 export interface LinkedKernel {
@@ -82,7 +82,7 @@ export const LINKED_KERNELS: readonly LinkedKernel[] = [
     },
   },
   { name: 'mips32-malta-be', architecture: 'MIPS32 BE', version: '6.12', modules: CONGESTION, ...MIPS },
-  { name: 'armv7-virt-7.2-boot', architecture: 'ARMv7 (lean)', version: '7.2', modules: FEW, ...ARM, machine: MIDWAY },
+  { name: 'armv7-virt-7.2-boot', architecture: 'ARMv7 (lean)', version: '7.2', modules: FEW, ...ARM },
   {
     name: 'mips32-malta-le',
     architecture: 'MIPS32 LE',

@@ -14,10 +14,8 @@ import { execa } from 'execa';
 import { MemorySource } from '../../../plugin/bytes/source.js';
 import { ElfFile } from '../../../plugin/elf/file.js';
 import { cliPath } from '../../support/cli.js';
-import { repository } from '../../support/fixtures.js';
 import { compareBoots } from './boot-log.js';
 import { BUILD_ENVIRONMENT, builtTree, type LinkedKernel, makeWords, modulePaths } from './linked-kernels.js';
-import type { Machine } from './qemu.js';
 import { dropKfunc } from './sabotage.js';
 import { bootModules, CARRIER, type SampleBoot } from './sample.js';
 
@@ -151,22 +149,13 @@ class Tree {
       .map(([wall, user, system]) => ({ wall, processor: user + system }));
   }
 
-  async boot(names: readonly string[]): Promise<SampleBoot> {
+  boot(names: readonly string[]): Promise<SampleBoot> {
     const paths = modulePaths(this.path);
-    const { name } = this.kernel;
-    const sample = { name, machine: await this.#machine(), modules: [], dependent: [] };
+    const { name, machine } = this.kernel;
+    const sample = { name, machine, modules: [], dependent: [] };
     const from = (file: string): string =>
       this.file(file === CARRIER ? `.vmlinux-btf/${CARRIER}` : (paths.get(file) ?? file));
     return bootModules(sample, this.file(this.kernel.boots), this.#folder, names, from);
-  }
-
-  async #machine(): Promise<Machine> {
-    const { machine } = this.kernel;
-    if (machine.deviceTree === undefined) return machine;
-    const compiled = join(this.#folder, 'tree.dtb');
-    const source = join(repository, 'test', 'boot', 'support', machine.deviceTree);
-    await execa(this.file('scripts/dtc/dtc'), ['-q', '-O', 'dtb', '-o', compiled, source]);
-    return { ...machine, arguments: [...machine.arguments, '-dtb', compiled] };
   }
 
   get #architecture(): string {

@@ -15,8 +15,6 @@ export interface Machine {
   /** Prefix of the cross compiler; its libc is needed too. */
   readonly cross: string;
   readonly crossPackage: string;
-  /** Source of the device tree, in this folder; `-dtb` is left to the caller. Undefined where QEMU brings one. */
-  readonly deviceTree?: string;
   /** How the kernel's Makefile makes the image that boots out of vmlinux; undefined where vmlinux itself boots. */
   readonly objcopy?: readonly string[];
 }
@@ -55,13 +53,6 @@ export const VIRT_ARM: Machine = {
   console: 'ttyAMA0',
   cross: 'arm-linux-gnueabihf-',
   crossPackage: 'gcc-arm-linux-gnueabihf libc6-dev-armhf-cross',
-};
-
-/** Its memory begins at 0. It wants a device tree: midway.dts, which the kernel's own dtc compiles. */
-export const MIDWAY: Machine = {
-  ...VIRT_ARM,
-  arguments: ['-M', 'midway', '-m', '256'],
-  deviceTree: 'midway.dts',
 };
 
 /** `panic=0`: a kernel that panicked says so and stops. Malta does not reboot of itself ("Reboot failed"). */
