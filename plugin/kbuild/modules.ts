@@ -44,8 +44,8 @@ function moduleNames(objtree: string): string[] | undefined {
 }
 
 /**
- * Finds what modules need in the base besides what the kernel does, and leaves it for the next link when that is not what this one took. Then throws
- * `kbuild-modules`. `roots`: those of the kernel, whatever modules added to them.
+ * Finds what modules need in the base besides what the kernel does, and leaves it for the next link when that is not what this one
+ * took. Then throws `kbuild-modules`. `roots`: those of the kernel, whatever modules added to them.
  */
 export async function checkNeeds(
   folder: SideFolder,
