@@ -184,31 +184,19 @@ export function lengthOf(strings: Uint8Array, offset: number): number {
   return end - offset;
 }
 
-/** 2^BLOCK_BITS bytes of the strings share a mark. */
-const BLOCK_BITS = 6;
-
 /** Ids of all own types of one kind whose name starts with a prefix, ascending; it may end with the NUL. */
 export function typesWithPrefix(btf: Btf, kind: number, prefix: string): number[] {
   const { strings, words, starts } = btf;
   const wanted = Buffer.from(prefix, 'latin1');
-  // Node searches the strings faster than a loop looks at the names of all types.
-  const bytes = Buffer.from(strings.buffer, strings.byteOffset, strings.byteLength);
-  const near = new Uint8Array((strings.length >>> BLOCK_BITS) + 1);
-  const first = bytes.indexOf(wanted);
-  for (let at = first; at >= 0; at = bytes.indexOf(wanted, at + 1)) near[at >>> BLOCK_BITS] = 1;
-  const found: number[] = [];
-  if (first < 0) return found;
   const ids = btf.ofKind(kind);
+  const found: number[] = [];
   for (let nth = 0; nth < ids.length; nth++) {
     const offset = words[starts[ids[nth] - btf.firstId]] - btf.stringBase;
-    if (near[offset >>> BLOCK_BITS] === 1 && startsWith(strings, offset, wanted)) found.push(ids[nth]);
+    let i = 0;
+    while (i < wanted.length && strings[offset + i] === wanted[i]) i++;
+    if (i === wanted.length) found.push(ids[nth]);
   }
   return found;
-}
-
-function startsWith(strings: Uint8Array, offset: number, wanted: Uint8Array): boolean {
-  for (let i = 0; i < wanted.length; i++) if (strings[offset + i] !== wanted[i]) return false;
-  return true;
 }
 
 /** Ids of all own types of one kind whose name ends with an ASCII suffix, ascending. */
