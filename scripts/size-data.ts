@@ -1,4 +1,4 @@
-import type { HookedSizes, LinkedResult } from '../test/boot/support/linked.js';
+import type { HookedSizes, LinkedResult, Seconds } from '../test/boot/support/linked.js';
 import type { LinkedKernel } from '../test/boot/support/linked-kernels.js';
 
 export interface Measured {
@@ -33,6 +33,16 @@ function rows(
     [title(one), 'unsplit', ...unsplit(one)],
     ...one.result.split.map(link => ['', link.closure, ...split(link, one)]),
   ]);
+}
+
+/** Wall time, and processor time behind it. */
+function both({ wall, processor }: Seconds): string {
+  return `${seconds(wall)} (${seconds(processor)})`;
+}
+
+/** By wall time. */
+function median(all: readonly Seconds[]): Seconds {
+  return all.toSorted((a, b) => a.wall - b.wall)[all.length >> 1] ?? { wall: 0, processor: 0 };
 }
 
 /** The tables of docs/size-data.md. */
@@ -102,14 +112,24 @@ export function renderSizeData(measured: readonly Measured[]): string {
     ),
   );
   const time = table(
-    ['kernel', 'closure', 'splits', 'each, s (processor)', 'check and carrier, s (processor)'],
+    [
+      'kernel',
+      'closure',
+      'links',
+      'split in each, s (processor)',
+      'modules',
+      'median of each, s (processor)',
+      'check and carrier, s (processor)',
+    ],
     measured.flatMap(one =>
       one.result.split.map((link, i) => [
         i === 0 ? title(one) : '',
         link.closure,
         `${link.split.length}`,
-        link.split.map(({ wall, processor }) => `${seconds(wall)} (${seconds(processor)})`).join(', '),
-        `${seconds(link.finish.wall)} (${seconds(link.finish.processor)})`,
+        link.split.map(both).join(', '),
+        `${link.rebased.length / link.split.length}`,
+        both(median(link.rebased)),
+        both(link.finish),
       ]),
     ),
   );

@@ -39,6 +39,11 @@ const result: LinkedResult = {
       carrierXz: 1500,
       withCarrier: { total: 2003, available: 990 },
       split: [{ wall: 1.24, processor: 0.61 }],
+      rebased: [
+        { wall: 0.4, processor: 0.2 },
+        { wall: 0.2, processor: 0.1 },
+        { wall: 0.3, processor: 0.3 },
+      ],
       finish: { wall: 0.9, processor: 0.7 },
       findings: ['one'],
     },
@@ -56,7 +61,7 @@ test('the tables say what was measured', t => {
     '| ARMv7, 6.12.0 | unsplit | zImage | 1,200 |  | 20.00 % |',
     '|  | complete |  | 1,050 | 12.5 % | 5.00 % |',
     '|  | complete | 2,003 | +3 | 1,004 | +4 | 990 | −10 |',
-    '| ARMv7, 6.12.0 | complete | 1 | 1.2 (0.6) | 0.9 (0.7) |',
+    '| ARMv7, 6.12.0 | complete | 1 | 1.2 (0.6) | 3 | 0.3 (0.3) | 0.9 (0.7) |',
     '| ARMv7, 6.12.0 | tcp_cubic, tcp_dctcp, tcp_bbr, dummy | 277 | 2 | 1 |',
   ])
     t.true(text.includes(row), row);

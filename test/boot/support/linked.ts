@@ -52,8 +52,9 @@ export interface HookedSizes extends LinkSizes {
   readonly carrierXz: number;
   /** With the carrier loaded, after the modules. */
   readonly withCarrier: Memory;
-  /** Seconds: of each split within the link, and of the check and the carrier at its end; processor time and wall time. */
+  /** Of each split within a link, of each module that was re-based, and of the check and the carrier at the end of make. */
   readonly split: readonly Seconds[];
+  readonly rebased: readonly Seconds[];
   readonly finish: Seconds;
   /** Differences of the boots, and what else was not as it has to be. */
   readonly findings: readonly string[];
@@ -101,7 +102,9 @@ class Tree {
     this.#words = words;
     this.#times = join(folder, 'times');
     this.#node = join(folder, 'node');
-    const script = `#!/bin/bash\nTIMEFORMAT='%R %U %S'\n{ time '${process.execPath}' "$@" 2>&3; } 3>&2 2>>'${this.#times}'\n`;
+    const script = `#!/bin/bash
+case " $* " in *' --objtree '*) what=rebased ;; *) what=split ;; esac
+TIMEFORMAT="$what %R %U %S"\n{ time '${process.execPath}' "$@" 2>&3; } 3>&2 2>>'${this.#times}'\n`;
     writeFileSync(this.#node, script);
     chmodSync(this.#node, 0o755);
   }
@@ -123,29 +126,31 @@ class Tree {
     await execa(program, [...words, ...goals], { env: BUILD_ENVIRONMENT, stdin: 'ignore' });
   }
 
-  /** Through the hook; what each of its splits took. */
-  async hooked(...options: readonly string[]): Promise<Seconds[]> {
+  /** Through the hook; what each of its calls took. */
+  async hooked(...options: readonly string[]): Promise<Pick<HookedSizes, 'split' | 'rebased'>> {
     rmSync(this.#times, { force: true });
     const words = [...this.#words, `VMLINUX_BTF_NODE=${this.#node}`, ...this.kernel.goals];
     await execa(process.execPath, [cliPath, 'kbuild', '--sizes', 'none', '--quiet', ...options, '--', ...words], {
       env: BUILD_ENVIRONMENT,
       stdin: 'ignore',
     });
-    return this.#taken();
+    return { split: this.#taken('split'), rebased: this.#taken('rebased') };
   }
 
   /** The end of the build once more. */
   async finish(): Promise<Seconds> {
     rmSync(this.#times, { force: true });
     await execa(this.#node, [cliPath, 'kbuild', '--sizes', 'none', '--quiet', '--finish', this.path]);
-    return this.#taken()[0];
+    return this.#taken('split')[0];
   }
 
-  #taken(): Seconds[] {
+  #taken(what: string): Seconds[] {
     if (!existsSync(this.#times)) return [];
     const lines = readFileSync(this.#times, 'utf8').trim().split('\n');
     return lines
-      .map(line => line.split(' ').map(Number))
+      .map(line => line.split(' '))
+      .filter(([of]) => of === what)
+      .map(([, ...times]) => times.map(Number))
       .map(([wall, user, system]) => ({ wall, processor: user + system }));
   }
 
@@ -288,7 +293,7 @@ export async function proveLinked(
       carrier: statSync(carrier).size,
       carrierXz: compressed.stdout.length,
       withCarrier: memoryOf(boots[1]),
-      split: taken,
+      ...taken,
       finish,
       findings: found,
     });
