@@ -35,14 +35,14 @@ test('equal boots have no differences', t => {
   );
 });
 
-test('times, timestamps, addresses, sizes of functions and carriage returns are no differences', t => {
+test('times, timestamps, levels, addresses, sizes of functions and carriage returns are no differences', t => {
   t.deepEqual(
     differences(log =>
       log
         .replace(/after \d+ usecs/g, 'after 4711 usecs')
         .replace('0x0/0x2c', '0x0/0x30')
         .replace('80123456', 'ffffffff80654321')
-        .replace(/^(?!probe)/gm, '[    1.234567][    T1] ')
+        .replace(/^(?!probe)/gm, '<6>[    1.234567][    T1] ')
         .replace(/\n/g, '\r\n'),
     ),
     [],

@@ -36,7 +36,7 @@ const FAMILIES = /BTF|BPF|kfunc|struct_ops|module/i;
 const TROUBLE = /^qemu[\w-]*: |WARNING:|BUG:|Oops|Kernel panic|Call Trace|preemption imbalance|disabled interrupts/;
 const TAINT = /^(\S+): (?:loading out-of-tree module taints kernel|module verification failed: signature)/;
 
-/** Reads a console log up to the probe's end. Lines may end in CR LF and carry printk's timestamps. */
+/** Reads a console log up to the probe's end. Lines may end in CR LF and carry printk's levels and timestamps. */
 export function readBootLog(text: string, options: ReadOptions = {}): BootLog {
   const { until, carrier = 'vmlinux_btf' } = options;
   const end = until === undefined ? -1 : text.indexOf(until);
@@ -111,9 +111,9 @@ function compareMessages(before: readonly string[], after: readonly string[]): s
     .map(([line, count]) => `${count > 0 ? 'new' : 'gone'} message (${Math.abs(count)}): ${line}`);
 }
 
-/** Without CR, printk's timestamp and its caller (`[    0.123456][    T1] `). */
+/** Without CR, printk's level, timestamp and caller (`<6>[    0.123456][    T1] `). */
 function stripPrefix(line: string): string {
-  return line.replace(/\r$/, '').replace(/^(?:\[ *\d+\.\d+\](?:\[ *[TC]\d+\])? )/, '');
+  return line.replace(/\r$/, '').replace(/^(?:<\d>)?(?:\[ *\d+\.\d+\](?:\[ *[TC]\d+\])? )?/, '');
 }
 
 /** Without what differs from build to build: `+0x18/0x2c` behind functions, and addresses. */
