@@ -18,7 +18,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { FileSource, pieces } from '../bytes/source.js';
+import { type FileSource, pieces, withFile } from '../bytes/source.js';
 import { CodedError } from '../errors.js';
 import { hashSource, sha256 } from './hash.js';
 import { isAbandoned, stagingPrefix } from './staging.js';
@@ -115,12 +115,7 @@ export class OutFolder {
 
   /** What a staged file is, whoever wrote it. Throws `file-unreadable`. */
   describe(name: string): WrittenFile {
-    const source = FileSource.open(this.staged(name));
-    try {
-      return { name, bytes: source.size, sha256: hashSource(source) };
-    } finally {
-      source.close();
-    }
+    return withFile(this.staged(name), source => ({ name, bytes: source.size, sha256: hashSource(source) }));
   }
 
   /** Takes a staged file away again. */

@@ -48,6 +48,7 @@ export function sameNames(a: readonly ModuleRoot[], b: readonly ModuleRoot[]): b
   return a.length === b.length && a.every((root, i) => textOf(root) === textOf(b[i]));
 }
 
-function textOf({ kind, name }: ModuleRoot): string {
+/** `kind:name`. */
+export function textOf({ kind, name }: ModuleRoot): string {
   return `${kind}:${name}`;
 }

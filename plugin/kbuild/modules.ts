@@ -14,7 +14,7 @@ import type { ModuleRow } from '../report/model.js';
 import type { Root } from '../roots/root.js';
 import { Companions } from '../split/companions.js';
 import type { Split } from '../split/split.js';
-import { namedRoots, sameNames } from './module-roots.js';
+import { namedRoots, sameNames, textOf } from './module-roots.js';
 import { COPIES_FOLDER, type LinkRecord, type SideFolder } from './side-files.js';
 
 /**
@@ -62,15 +62,16 @@ export async function checkNeeds(
       : await scanModules(folder.file(COPIES_FOLDER), built, moduleBtf, kernel, names);
   const { original } = kernel;
   const own = roots.filter(({ reason }) => reason !== 'module');
+  const companions = new Companions(original, names);
   const needed = namedRoots(
     original,
-    withModuleRoots(original, names, own, scanned, closure),
-    wholeInBase(original, new Companions(original, names), own, closure),
+    withModuleRoots(original, companions, own, scanned, closure),
+    wholeInBase(original, companions, own, closure),
   );
   if (sameNames(needed, link.moduleRoots)) return;
   folder.writeModuleRoots(needed);
-  const known = new Set(link.moduleRoots.map(({ kind, name }) => `${kind}:${name}`));
-  const first = needed.find(({ kind, name }) => !known.has(`${kind}:${name}`));
+  const known = new Set(link.moduleRoots.map(textOf));
+  const first = needed.find(root => !known.has(textOf(root)));
   const such = first === undefined ? '' : `, such as ${first.kind} ${first.name} (${first.source})`;
   throw new CodedError('kbuild-modules', `${needed.length} types, linked with ${known.size}${such}`, {
     file: folder.path,

@@ -1,7 +1,7 @@
 import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import { FileSource } from '../bytes/source.js';
+import { withFile } from '../bytes/source.js';
 import { ElfFile } from '../elf/file.js';
 import { CodedError } from '../errors.js';
 import { TOOL } from '../version.js';
@@ -30,15 +30,12 @@ export function staleLink(objtree: string, options: LinkOptions): string | undef
 }
 
 function isBaseOf(vmlinux: string, link: LinkRecord): boolean {
-  const source = FileSource.open(vmlinux);
   try {
-    checkLinked(ElfFile.open(source), link);
+    withFile(vmlinux, source => checkLinked(ElfFile.open(source), link));
     return true;
   } catch (error) {
     if (error instanceof CodedError) return false;
     throw error;
-  } finally {
-    source.close();
   }
 }
 

@@ -9,7 +9,7 @@ import type { BuiltAgainst } from '../modules/read.js';
 import { distilledRoots, type ModuleReferences, neededRoots, pointeeRoots, sharedRoots } from '../modules/roots.js';
 import type { Root } from '../roots/root.js';
 import { closeOver } from '../split/closure.js';
-import { Companions } from '../split/companions.js';
+import type { Companions } from '../split/companions.js';
 import { solidTypes } from '../split/forward.js';
 import type { Reach } from '../split/split.js';
 import { withModule } from './open-module.js';
@@ -91,12 +91,11 @@ function moduleName({ name }: ModulePath): string {
  */
 export function withModuleRoots(
   btf: Btf,
-  names: NameIndex,
+  companions: Companions,
   kernelRoots: readonly Root[],
   { roots, references }: Pick<ScannedModules, 'roots' | 'references'>,
   reach: Reach = 'complete',
 ): Root[] {
-  const companions = new Companions(btf, names);
   const all = [...kernelRoots, ...roots];
   for (;;) {
     const inBase = wholeInBase(btf, companions, all, reach);

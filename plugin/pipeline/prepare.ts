@@ -13,6 +13,7 @@ import { turn } from '../host/turn.js';
 import { remapIds } from '../image/image.js';
 import type { Root } from '../roots/root.js';
 import { parseRootsFile } from '../roots/roots-file.js';
+import { Companions } from '../split/companions.js';
 import { type Split, splitBtf } from '../split/split.js';
 import { asKernel, type BtfInput, type KernelInput, layoutCrcOf } from './input.js';
 import { keptRoots } from './keep.js';
@@ -74,7 +75,10 @@ export async function prepareSplit(
   const modules = await readModules(options, input, target, names, stage);
   await turn();
   if (modules !== undefined) checkSigning(modules, signing);
-  const roots = modules === undefined ? asked : withModuleRoots(input.btf, names, asked, modules, options.reach);
+  const roots =
+    modules === undefined
+      ? asked
+      : withModuleRoots(input.btf, new Companions(input.btf, names), asked, modules, options.reach);
   await stage('splitting and proving');
   const split = splitBtf(input.btf, names, roots, target?.kernel.section.size, options.reach);
   await turn();

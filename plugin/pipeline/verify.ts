@@ -174,7 +174,9 @@ function checkImage(
   // What was kept besides is what split.json says: no file tells it again.
   const roots = [...found, ...manifest.roots.filter(({ reason }) => reason === 'keep')];
   const wanted =
-    modules === undefined ? roots : withModuleRoots(kernel.btf, kernel.names, roots, modules, manifest.closure);
+    modules === undefined
+      ? roots
+      : withModuleRoots(kernel.btf, new Companions(kernel.btf, kernel.names), roots, modules, manifest.closure);
   // Tags follow their targets: they are no roots of their own, and what needs none has been proved.
   const told = manifest.roots.filter(root => root.reason !== 'tag');
   const wrong = Array.from({ length: Math.max(wanted.length, told.length) }).findIndex(

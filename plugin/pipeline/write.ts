@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Btf } from '../btf/btf.js';
 import type { NameIndex } from '../btf/names.js';
-import { FileSource } from '../bytes/source.js';
+import { withFile } from '../bytes/source.js';
 import { buildCarrier } from '../carrier/carrier.js';
 import { overwriteSection } from '../elf/overwrite.js';
 import { sha256 } from '../host/hash.js';
@@ -61,12 +61,7 @@ function writeImage(out: OutFolder, { kernel, found }: Target, split: Split, ids
     { section: kernel.section.name, offset: kernel.section.offset, bytes: split.paddedBase },
     { section: idSection.name, offset: idSection.offset, bytes: ids },
   ];
-  const copy = FileSource.open(image);
-  try {
-    proveUntouched(kernel.source, copy, replacements);
-  } finally {
-    copy.close();
-  }
+  withFile(image, copy => proveUntouched(kernel.source, copy, replacements));
   return replacements;
 }
 

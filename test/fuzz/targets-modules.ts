@@ -11,6 +11,7 @@ import { distilledRoots, neededRoots, pointeeRoots } from '../../plugin/modules/
 import { withoutSignature } from '../../plugin/modules/signature.js';
 import { type ScannedModules, withModuleRoots } from '../../plugin/pipeline/module-roots.js';
 import type { Root } from '../../plugin/roots/root.js';
+import { Companions } from '../../plugin/split/companions.js';
 import { type Split, splitBtf } from '../../plugin/split/split.js';
 import { kernelBtf } from '../support/kernel-btf.js';
 import { join as joined } from './join.js';
@@ -76,7 +77,8 @@ function rebaseOnto({ original, names, roots }: Kernel, ko: Uint8Array, mode: Mo
     }
   }
   const scanned = { roots: asked, references } as unknown as ScannedModules;
-  const split = known ?? splitBtf(original, names, withModuleRoots(original, names, roots, scanned));
+  const split =
+    known ?? splitBtf(original, names, withModuleRoots(original, new Companions(original, names), roots, scanned));
   // A split that does not know what the module asks for may lack types that its ids name.
   if (known !== undefined && module.ids?.roots.some(({ id }) => id < (btf?.firstId ?? 0))) return;
   const target = { original, base: Btf.decode(split.paddedBase), baseIdOf: split.idsInBase() };

@@ -86,7 +86,7 @@ test('roots for what modules share are found in a few steps: with them no two mo
           name: `m${i}`,
           entries: Uint32Array.from(seeds.map(seed => 1 + (seed % refs.length))),
         }));
-        const all = withModuleRoots(btf, names, roots, { roots: [], references }, reach);
+        const all = withModuleRoots(btf, new Companions(btf, names), roots, { roots: [], references }, reach);
         const companions = new Companions(btf, names);
         const flags = reach === 'forward' ? solidTypes(btf, companions, all) : closeOver(btf, companions, all).nearest;
         const inBase = new Set(refs.map((_, i) => i + 1).filter(id => flags[id] !== 0));
