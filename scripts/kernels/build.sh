@@ -20,13 +20,15 @@ die() { echo "build.sh: $*" >&2; exit 4; }
 # Architecture, prefix of the compiler, image, and the fragments that NAME's own is added to: lean turns off what neither names.
 target_of() {
   case $1 in
+    arm64-*-boot) echo "arm64 aarch64-linux-gnu- Image common proof" ;;
     arm64-*) echo "arm64 aarch64-linux-gnu- Image common" ;;
-    armv7-*-boot | armv7-*-lean) echo "arm arm-linux-gnueabihf- zImage lean boot" ;;
+    armv7-*-lean) echo "arm arm-linux-gnueabihf- zImage lean boot" ;;
+    armv7-*-boot) echo "arm arm-linux-gnueabihf- zImage common proof" ;;
     armv7-*-7.2) echo "arm arm-linux-gnueabihf- vmlinux lean" ;;
     armv7-*) echo "arm arm-linux-gnueabihf- zImage common" ;;
-    mips32-*-be-7.2-boot) echo "mips mips-linux-gnu- vmlinux lean boot" ;;
+    mips32-*-be-boot | mips32-*-be-7.2-boot) echo "mips mips-linux-gnu- vmlinux common proof" ;;
     mips32-*-be) echo "mips mips-linux-gnu- vmlinux common" ;;
-    mips32-*-le) echo "mips mipsel-linux-gnu- vmlinux common" ;;
+    mips32-*-le-boot) echo "mips mipsel-linux-gnu- vmlinux common proof" ;;
     mips64-*-be) echo "mips mips-linux-gnu- vmlinux lean" ;;
     riscv64-*) echo "riscv riscv64-linux-gnu- vmlinux lean" ;;
     x86_64-*) echo "x86_64 x86_64-linux-gnu- vmlinux lean" ;;
@@ -47,7 +49,13 @@ source_of() {
   echo "$source"
 }
 
-[ $# -gt 0 ] || die "name a kernel: $(cd "$here" && ls -- *.config | grep -vE '^(common|lean|boot)\.' | sed 's/\.config$//' | tr '\n' ' ')"
+# Fragments that stand for a kernel: all but those that others are added to.
+names() {
+  local file
+  for file in "$here"/*-*.config; do basename "$file" .config; done
+}
+
+[ $# -gt 0 ] || die "name a kernel: $(names | tr '\n' ' ')"
 
 words=
 if [ "$1" = --words ]; then words=1 && shift; fi
@@ -69,20 +77,18 @@ for name in "$@"; do
   fi
   make+=("O=$out")
   mkdir -p "$out"
+  more=$bases
   case $bases in
     lean*)
+      more=${bases#lean}
       cat "$here/lean.config" "$here/$name.config" >"$out/all.config"
       "${make[@]}" KCONFIG_ALLCONFIG="$out/all.config" allnoconfig
-      more=${bases#lean}
       ;;
-    *)
-      "${make[@]}" allnoconfig
-      more=$bases
-      ;;
+    *) "${make[@]}" allnoconfig ;;
   esac
   if [ -n "$more" ]; then
     # Options that these fragments make visible take their defaults.
-    cat "$here/${more# }.config" "$here/$name.config" >>"$out/.config"
+    for fragment in $more "$name"; do cat "$here/$fragment.config" >>"$out/.config"; done
     "${make[@]}" olddefconfig
   fi
   grep -q '^CONFIG_DEBUG_INFO_BTF=y' "$out/.config" || die "$name: CONFIG_DEBUG_INFO_BTF did not survive olddefconfig (pahole too old?)"

@@ -30,8 +30,17 @@ export interface LinkedKernel {
   readonly modules: readonly string[];
 }
 
-const CONGESTION = ['tcp_cubic.ko', 'tcp_dctcp.ko', 'tcp_bbr.ko', 'dummy.ko'];
-const FEW = ['tcp_bbr.ko', 'dummy.ko'];
+/** Of proof.config on common.config. */
+const MODULES = [
+  'nf_defrag_ipv4.ko',
+  'nf_defrag_ipv6.ko',
+  'nf_conntrack.ko',
+  'nf_nat.ko',
+  'tcp_cubic.ko',
+  'tcp_dctcp.ko',
+  'tcp_bbr.ko',
+  'dummy.ko',
+];
 
 const ARM = {
   machine: VIRT_ARM,
@@ -65,12 +74,12 @@ const MIPS = {
 
 /** In the order in which `npm run test:boot -- --all` takes them. */
 export const LINKED_KERNELS: readonly LinkedKernel[] = [
-  { name: 'armv7-virt', architecture: 'ARMv7', version: '6.12', modules: CONGESTION, ...ARM },
+  { name: 'armv7-virt-boot', architecture: 'ARMv7', version: '6.12', modules: MODULES, ...ARM },
   {
-    name: 'arm64-virt',
+    name: 'arm64-virt-boot',
     architecture: 'arm64',
     version: '6.12',
-    modules: ['nf_defrag_ipv4.ko', 'nf_defrag_ipv6.ko', 'nf_conntrack.ko', 'nf_nat.ko', ...CONGESTION],
+    modules: MODULES,
     machine: VIRT_ARM64,
     goals: ['Image.gz', 'modules'],
     boots: 'vmlinux',
@@ -81,18 +90,24 @@ export const LINKED_KERNELS: readonly LinkedKernel[] = [
       names: { input: 'arch/arm64/boot/Image', output: 'arch/arm64/boot/Image.gz' },
     },
   },
-  { name: 'mips32-malta-be', architecture: 'MIPS32 BE', version: '6.12', modules: CONGESTION, ...MIPS },
-  { name: 'armv7-virt-7.2-boot', architecture: 'ARMv7 (lean)', version: '7.2', modules: FEW, ...ARM },
+  { name: 'mips32-malta-be-boot', architecture: 'MIPS32 BE', version: '6.12', modules: MODULES, ...MIPS },
   {
-    name: 'mips32-malta-le',
+    name: 'mips32-malta-le-boot',
     architecture: 'MIPS32 LE',
     version: '6.12',
-    modules: CONGESTION,
+    modules: MODULES,
     ...MIPS,
     machine: MALTA_LE,
   },
-  { name: 'mips32-malta-be-7.2-boot', architecture: 'MIPS32 BE (lean)', version: '7.2', modules: FEW, ...MIPS },
-  { name: 'armv7-virt-lean', architecture: 'ARMv7 (lean)', version: '6.12', modules: FEW, ...ARM },
+  { name: 'armv7-virt-7.2-boot', architecture: 'ARMv7', version: '7.2', modules: MODULES, ...ARM },
+  { name: 'mips32-malta-be-7.2-boot', architecture: 'MIPS32 BE', version: '7.2', modules: MODULES, ...MIPS },
+  {
+    name: 'armv7-virt-lean',
+    architecture: 'ARMv7 (lean)',
+    version: '6.12',
+    modules: ['tcp_bbr.ko', 'dummy.ko'],
+    ...ARM,
+  },
 ];
 
 /** Throws on a name that no kernel has. */
