@@ -27,11 +27,7 @@ export function kernelRoots(kernel: RootsSource): KernelRoots {
   const ids = readBtfIds(elf, symbols, btf, kernel.resolvedIds);
   if (ids === undefined) throw new CodedError('btf-ids', 'no .BTF_ids section', { file: kernel.file });
   const structOps = readStructOps(elf, relocations, symbols, btf, names);
-  const named = rootsByName(
-    btf,
-    names,
-    ids.roots.filter(root => root.reason === 'kfunc'),
-  );
+  const named = rootsByName(btf, names, ids.roots);
   const warnings = [...structOps.warnings];
   if (ids.unresolved.length > 0)
     warnings.push(

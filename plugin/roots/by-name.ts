@@ -1,7 +1,8 @@
 import type { Btf } from '../btf/btf.js';
-import { KIND_ENUM, KIND_FUNC, KIND_STRUCT } from '../btf/kinds.js';
+import { HEAD_WORDS, KIND_ENUM, KIND_FUNC, KIND_FUNC_PROTO, KIND_INT, KIND_PTR, KIND_STRUCT } from '../btf/kinds.js';
 import { type NameIndex, typesWithPrefix, typesWithSuffix } from '../btf/names.js';
-import type { Reason, Root } from './root.js';
+import { skipModifiers } from '../btf/resolve.js';
+import type { Root } from './root.js';
 
 interface NamedType {
   readonly kind: number;
@@ -35,14 +36,15 @@ const NAMED_TYPES: readonly NamedType[] = [
 /** `struct T<suffix>`: the fields of T that the verifier trusts (btf_nested_type_is_trusted). */
 const TRUST_SUFFIXES = ['__safe_rcu', '__safe_rcu_or_null', '__safe_trusted', '__safe_trusted_or_null'] as const;
 
-/** FUNCs that attach by name: iterators (bpf_iter_reg_target) and LSM hooks (bpf_lsm_verify_prog). */
-const FUNCTION_PREFIXES: readonly (readonly [string, Reason])[] = [
-  ['bpf_iter_', 'iterator'],
-  ['bpf_lsm_', 'lsm'],
-];
+const ITERATOR_PREFIX = 'bpf_iter_';
+/** First parameter of every FUNC that DEFINE_BPF_ITER_FUNC (include/linux/bpf.h) makes; it returns int. */
+const ITERATOR_META = 'bpf_iter_meta';
+const LSM_PREFIX = 'bpf_lsm_';
+/** The set of `.BTF_ids` with every hook that a program can attach to (bpf_lsm_verify_prog). */
+const LSM_HOOKS = 'bpf_lsm_hooks';
 
-/** `kfuncs`: roots that are kfuncs, for their `_impl` (implicit arguments, 7.x). */
-export function rootsByName(btf: Btf, names: NameIndex, kfuncs: readonly Root[]): Root[] {
+/** `known`: the roots of `.BTF_ids`. kfuncs among them take their `_impl` along (implicit arguments, 7.x). */
+export function rootsByName(btf: Btf, names: NameIndex, known: readonly Root[]): Root[] {
   const roots: Root[] = [];
   for (const { kind, name, source } of NAMED_TYPES) {
     const id = names.first(name, kind);
@@ -52,12 +54,36 @@ export function rootsByName(btf: Btf, names: NameIndex, kfuncs: readonly Root[])
     for (const id of typesWithSuffix(btf, KIND_STRUCT, suffix))
       roots.push({ id, reason: 'by-name', source: `kernel/bpf/verifier.c ${suffix}` });
   }
-  for (const [prefix, reason] of FUNCTION_PREFIXES) {
-    for (const id of typesWithPrefix(btf, KIND_FUNC, prefix)) roots.push({ id, reason, source: `${prefix}*` });
-  }
-  for (const kfunc of kfuncs) {
+  roots.push(...iterators(btf), ...lsmHooks(btf, known));
+  for (const kfunc of known) {
+    if (kfunc.reason !== 'kfunc') continue;
     const implementation = names.first(`${btf.name(kfunc.id)}_impl`, KIND_FUNC);
     if (implementation !== 0) roots.push({ id: implementation, reason: 'kfunc', source: kfunc.source });
   }
   return roots;
+}
+
+/**
+ * FUNCs that programs of iterators attach to (bpf_iter_prog_supported). The kernel's own functions of that prefix, such as
+ * bpf_iter_get_func_proto, are none: what they refer to would stay for nothing.
+ */
+function iterators(btf: Btf): Root[] {
+  return typesWithPrefix(btf, KIND_FUNC, ITERATOR_PREFIX)
+    .filter(id => takesIteratorMeta(btf, btf.sizeOrType(id)))
+    .map(id => ({ id, reason: 'iterator', source: `${ITERATOR_PREFIX}*` }));
+}
+
+function takesIteratorMeta(btf: Btf, proto: number): boolean {
+  if (proto === 0 || btf.kind(proto) !== KIND_FUNC_PROTO || btf.vlen(proto) === 0) return false;
+  const result = skipModifiers(btf, btf.sizeOrType(proto));
+  const pointer = skipModifiers(btf, btf.words[btf.start(proto) + HEAD_WORDS + 1]);
+  if (result === 0 || btf.kind(result) !== KIND_INT || pointer === 0 || btf.kind(pointer) !== KIND_PTR) return false;
+  const meta = skipModifiers(btf, btf.sizeOrType(pointer));
+  return meta !== 0 && btf.name(meta) === ITERATOR_META;
+}
+
+/** By their names only where no set tells them: bpf_lsm_func_proto and the like have the prefix as well. */
+function lsmHooks(btf: Btf, known: readonly Root[]): Root[] {
+  if (known.some(({ source }) => source === LSM_HOOKS)) return [];
+  return typesWithPrefix(btf, KIND_FUNC, LSM_PREFIX).map(id => ({ id, reason: 'lsm', source: `${LSM_PREFIX}*` }));
 }
