@@ -1,5 +1,5 @@
 import type { Btf } from './btf.js';
-import { IS_COMPOSITE, IS_MODIFIER, KIND_FUNC_PROTO, KIND_PTR } from './kinds.js';
+import { IS_COMPOSITE, IS_MODIFIER, KIND_FUNC_PROTO, KIND_PTR, ROLE_TYPE } from './kinds.js';
 
 /** Longer than any chain that the kernel resolves (MAX_RESOLVE_DEPTH is 32). */
 const MAX_CHAIN = 256;
@@ -19,6 +19,26 @@ export function functionPointer(btf: Btf, id: number): number {
   if (pointer === 0 || btf.kind(pointer) !== KIND_PTR) return 0;
   const target = skipModifiers(btf, btf.sizeOrType(pointer));
   return target !== 0 && btf.kind(target) === KIND_FUNC_PROTO ? target : 0;
+}
+
+/**
+ * Structs and unions to which the pointers among result and parameters of a FUNC_PROTO lead; nothing for another kind. The BTF
+ * may have a base.
+ */
+export function protoPointees(btf: Btf, proto: number): number[] {
+  if (proto === 0 || btf.kind(proto) !== KIND_FUNC_PROTO) return [];
+  const start = btf.start(proto);
+  const owner = btf.owner(proto);
+  const { words, roles } = owner;
+  const found: number[] = [];
+  for (let i = start + 2; i < start + owner.recordBytes(proto) / 4; i++) {
+    if (roles[i] !== ROLE_TYPE) continue;
+    const pointer = skipModifiers(btf, words[i]);
+    if (pointer === 0 || btf.kind(pointer) !== KIND_PTR) continue;
+    const target = skipModifiers(btf, btf.sizeOrType(pointer));
+    if (target !== 0 && IS_COMPOSITE[btf.kind(target)] !== 0) found.push(target);
+  }
+  return found;
 }
 
 export interface Member {

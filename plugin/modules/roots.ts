@@ -12,9 +12,10 @@ import {
   ROLE_TYPE,
 } from '../btf/kinds.js';
 import type { NameIndex } from '../btf/names.js';
+import { protoPointees } from '../btf/resolve.js';
 import type { Root } from '../roots/root.js';
 import { isLink } from '../split/forward.js';
-import { protoPointees, prototypesOf } from '../split/pointees.js';
+import { prototypesOf } from '../split/pointees.js';
 import type { Reach } from '../split/split.js';
 import type { Needs, Seed } from './needs.js';
 

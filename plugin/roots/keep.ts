@@ -1,6 +1,7 @@
 import type { Btf } from '../btf/btf.js';
 import { KIND_DATASEC, KIND_FUNC, KIND_SHAPES, KIND_TYPEDEF, kindByName, kindName } from '../btf/kinds.js';
 import { MAX_NAME_BYTES, type NameIndex } from '../btf/names.js';
+import { protoPointees } from '../btf/resolve.js';
 import { CodedError } from '../errors.js';
 import { nearest } from '../nearest.js';
 import { CORE_TYPES } from './core-types.js';
@@ -22,6 +23,8 @@ interface KeepPattern {
   /** Any kind when undefined. */
   readonly kind: number | undefined;
   readonly name: string;
+  /** Of FUNCs also the structs that parameters and result point to, which closure `forward` would only name. */
+  readonly pointees?: boolean;
 }
 
 /**
@@ -37,6 +40,7 @@ export const PRESETS: ReadonlyMap<string, readonly KeepPattern[]> = new Map<stri
       { kind: KIND_FUNC, name: '__bpf_trace_*' },
     ],
   ],
+  ['lsm', [{ kind: KIND_FUNC, name: 'bpf_lsm_*', pointees: true }]],
   ['percpu', [{ kind: KIND_DATASEC, name: '.data..percpu*' }]],
   ['core-types', CORE_TYPES],
 ]);
@@ -81,7 +85,10 @@ export interface Kept {
 /** What each rule keeps. Throws `keep-unknown` for an exact name that the BTF has not, with the nearest one that it has. */
 export function applyKeepRules(btf: Btf, names: NameIndex, rules: readonly KeepRule[]): Kept[] {
   return rules.map(rule => {
-    const ids = rule.patterns.flatMap(pattern => idsOfPattern(btf, names, pattern));
+    const ids = rule.patterns.flatMap(pattern => {
+      const matched = idsOfPattern(btf, names, pattern);
+      return pattern.pointees ? matched.flatMap(id => [id, ...protoPointees(btf, btf.sizeOrType(id))]) : matched;
+    });
     if (ids.length === 0 && !rule.mayBeEmpty) throw unknown(btf, rule);
     return { rule, ids: [...new Set(ids)].sort((a, b) => a - b) };
   });

@@ -53,6 +53,15 @@ for (const kernel of WHOLE_KERNELS) {
   });
 }
 
+test('lsm keeps hooks with the structs that their parameters point to', t => {
+  const b = new BtfBuilder();
+  const file = b.struct('file', 4, []);
+  const other = b.struct('other', 4, []);
+  const hook = b.func('bpf_lsm_file_open', b.funcProto(0, [{ name: 'file', type: b.ptr(b.const(file)) }]));
+  b.func('file_open', b.funcProto(0, [{ name: 'other', type: b.ptr(other) }]));
+  t.deepEqual(keptIds(Btf.decode(b.build()), 'lsm'), [file, hook]);
+});
+
 function small(): Btf {
   const b = new BtfBuilder();
   const int = b.int('int', 4);

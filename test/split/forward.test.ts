@@ -56,7 +56,7 @@ function naiveNeeds(btf: NaiveBtf, roots: readonly Root[]): { whole: Set<number>
     const { kind, refs } = at(id);
     if (kind === kinds.KIND_FUNC) {
       const found = pointees(refs[0]);
-      if (['stub', 'iterator', 'lsm'].includes(reason)) for (const one of found) whole.add(one);
+      if (['stub', 'iterator'].includes(reason)) for (const one of found) whole.add(one);
       if (reason === 'kfunc') for (const one of found) if (at(one).name.startsWith('bpf_iter_')) whole.add(one);
     }
     if (kind === kinds.KIND_STRUCT && reason === 'struct_ops')
