@@ -28,7 +28,7 @@ const NOTHING = 0;
 const NAME_ONLY = 1;
 const WHOLE = 2;
 
-const IS_NAMELESS_MODIFIER = kindSet(KIND_CONST, KIND_VOLATILE, KIND_RESTRICT, KIND_TYPE_TAG);
+export const IS_NAMELESS_MODIFIER = kindSet(KIND_CONST, KIND_VOLATILE, KIND_RESTRICT, KIND_TYPE_TAG);
 /** Nameless kinds between a type and the struct that it leads to: the rest may have its own copy of one. */
 const IS_LINK = kindSet(KIND_PTR, KIND_CONST, KIND_VOLATILE, KIND_RESTRICT, KIND_TYPE_TAG, KIND_ARRAY, KIND_FUNC_PROTO);
 
