@@ -14,6 +14,15 @@ export interface Amount {
   readonly bytes: number;
 }
 
+export interface Retained {
+  /** What the base has, without its header and the empty name. */
+  readonly all: Amount;
+  /** By group, in their order. */
+  readonly amounts: readonly Amount[];
+  /** By type id, 1 + place of the group that it would leave with; 0 for a type that two groups hold, or none. */
+  readonly leaving: Uint32Array;
+}
+
 /**
  * What needs what in a base, as a graph: a type is two nodes, that it exists (all that a pointer to it says) and that it is whole;
  * a stored string is one. With closure `complete` whatever exists is whole. Its dominators tell what would leave the base with
@@ -47,14 +56,10 @@ export class NeedGraph {
     this.#to = edges.to;
   }
 
-  /**
-   * What would leave the base without each group of roots, in their order, and what the base has in all. A type that roots of two
-   * groups name stays with either.
-   */
-  retained(groups: readonly (readonly Root[])[]): { readonly groups: Amount[]; readonly all: Amount } {
+  /** What would leave the base without each group of roots. A type that roots of two groups name stays with either. */
+  retained(groups: readonly (readonly Root[])[]): Retained {
     const { count } = this.#btf;
     const first = groups.length + 1;
-    const nodes = first + this.#nodes;
     const edges = new Edges();
     for (const [nth, roots] of groups.entries()) {
       edges.add(0, nth + 1);
@@ -62,20 +67,22 @@ export class NeedGraph {
       if (this.#reach === 'forward')
         for (const id of pointeesThatStay(this.#btf, roots)) edges.add(nth + 1, first + this.#whole(id));
     }
-    const { dominator, order } = dominatorTree(edges.graph(nodes, this.#from, this.#to, first));
-    const types = new Uint32Array(nodes);
-    const bytes = new Uint32Array(nodes);
-    for (let nth = order.length - 1; nth >= 0; nth--) {
-      const node = order[nth];
+    const { dominator, order } = dominatorTree(edges.graph(first + this.#nodes, this.#from, this.#to, first));
+    const amounts = Array.from({ length: first }, () => ({ types: 0, bytes: 0 }));
+    /** By node, the group that it would leave with; 0 for one that two groups hold. */
+    const group = new Uint32Array(dominator.length);
+    const leaving = new Uint32Array(count + 1);
+    for (const node of order.subarray(1)) {
+      group[node] = node < first ? node : group[dominator[node]];
+      if (node < first) continue;
       const own = node - first;
-      if (own >= 0 && own < count) types[node]++;
-      if (own >= 0) bytes[node] += this.#bytes(own);
-      if (node === 0) continue;
-      types[dominator[node]] += types[node];
-      bytes[dominator[node]] += bytes[node];
+      if (own < count) leaving[own + 1] = group[node];
+      for (const to of group[node] === 0 ? [0] : [0, group[node]]) {
+        if (own < count) amounts[to].types++;
+        amounts[to].bytes += this.#bytes(own);
+      }
     }
-    const amounts = Array.from({ length: first }, (_, node) => ({ types: types[node], bytes: bytes[node] }));
-    return { groups: amounts.slice(1), all: amounts[0] };
+    return { all: amounts[0], amounts: amounts.slice(1), leaving };
   }
 
   // Nodes: that type 1 … count exists, that it is whole, stored strings.

@@ -47,8 +47,10 @@ for (const reach of CLOSURES) {
         const groups = byType(roots);
         const { all, amounts } = bruteForce(btf, roots, groups, reach);
         const retained = new NeedGraph(btf, new Companions(btf, new NameIndex(btf)), reach).retained(groups);
-        t.deepEqual(retained.groups, amounts);
+        t.deepEqual(retained.amounts, amounts);
         t.is(retained.all.types, all.types);
+        for (const [nth, { types }] of amounts.entries())
+          t.is(retained.leaving.filter(group => group === nth + 1).length, types);
       }),
       { numRuns: 300 },
     );
@@ -69,7 +71,7 @@ for (const reach of CLOSURES) {
           reach,
         );
         t.deepEqual(
-          sample.map(i => retained.groups[i]),
+          sample.map(i => retained.amounts[i]),
           amounts,
         );
         t.is(retained.all.types, all.types);
@@ -77,7 +79,7 @@ for (const reach of CLOSURES) {
         const reasons = [...new Set(roots.map(({ reason }) => reason))].map(reason =>
           roots.filter(root => root.reason === reason),
         );
-        t.deepEqual(graph.retained(reasons).groups, bruteForce(btf, roots, reasons, reach).amounts);
+        t.deepEqual(graph.retained(reasons).amounts, bruteForce(btf, roots, reasons, reach).amounts);
       });
     });
 }
