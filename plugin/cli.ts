@@ -129,6 +129,13 @@ function parser(args: readonly string[], behind: readonly string[] | undefined, 
             .option('system-map', mapOption)
             .option('prog', { ...listOption, describe: 'BPF object: what it needs, where that is; repeatable' })
             .option('keep', { ...listOption, describe: 'keep rule: what it would add to the base; repeatable' })
+            .option('top', { type: 'number', requiresArg: true, describe: 'how many of what keeps most in the base' })
+            .option('per', {
+              ...text,
+              choices: ['root', 'set', 'reason'] as const,
+              default: 'root' as const,
+              describe: 'of what, for --top',
+            })
             .option('out', outOption)
             .option('json', jsonOption),
         async argv => (await import('./commands/explain.js')).explain(argv, context),

@@ -4,11 +4,13 @@ import { CodedError } from '../errors.js';
 import { type Explained, withExplained } from '../pipeline/explained.js';
 import { printable } from '../printable.js';
 import { number } from '../report/render/table.js';
-import { REASONS, type Reason } from '../roots/root.js';
+import { REASONS, type Reason, rootsBy } from '../roots/root.js';
 import { idsOf } from '../roots/roots-file.js';
+import type { Amount } from '../split/retained.js';
 import { type Context, printJson } from './context.js';
 import { explainKeep } from './explain-keep.js';
 import { explainPrograms } from './explain-prog.js';
+import { explainTop, type Per } from './explain-top.js';
 
 export interface ExplainArguments {
   /** A type; the file, where `prog` or `keep` is asked about. */
@@ -18,9 +20,14 @@ export interface ExplainArguments {
   readonly systemMap?: string | undefined;
   readonly prog: readonly string[];
   readonly keep: readonly string[];
+  /** How many of what retains most, and of what: roots, their sets, or reasons. */
+  readonly top?: number | undefined;
+  readonly per: Per;
   readonly out: string;
   readonly json: boolean;
 }
+
+const NOTHING: Amount = { types: 0, bytes: 0 };
 
 /** Steps of a chain that are indented each by two more; a kernel's chains are shorter. */
 const DEEPEST = 40;
@@ -43,15 +50,14 @@ interface Explanation extends Step {
   }[];
 }
 
-interface Amount {
-  readonly types: number;
-  /** Records and names. */
-  readonly bytes: number;
-}
-
-/** Tells why a type stays, what a program needs, or what a keep rule costs. */
+/** Tells why a type stays, what a program needs, what a keep rule costs, or what retains most. */
 export async function explain(args: ExplainArguments, context: Context): Promise<void> {
-  const { prog, keep, type, file, systemMap, out, json } = args;
+  const { prog, keep, top, type, file, systemMap, out, json } = args;
+  if (top !== undefined) {
+    if (prog.length + keep.length > 0 || file !== undefined)
+      throw new CodedError('usage', '--top takes a file and neither a type nor --prog nor --keep');
+    return explainTop({ top, per: args.per, file: type, systemMap, out, json }, context);
+  }
   if (prog.length === 0 && keep.length === 0) return explainTypes(args, context);
   if (prog.length > 0 && keep.length > 0) throw new CodedError('usage', '--prog and --keep are two questions');
   if (file !== undefined) throw new CodedError('usage', `--prog and --keep explain no type: ${type}`);
@@ -74,7 +80,7 @@ function explainType(explained: Explained, type: string): Explanation[] {
   const byReason = REASONS.map(reason => ({ reason, roots: roots.filter(root => root.reason === reason) }))
     .filter(group => group.roots.length > 0)
     .map(group => ({ ...group, reached: reachedBy(group.roots) }));
-  const losses = new Losses(explained);
+  const losses = lossesOf(explained);
   return ids.map(id => {
     const held = base.holds(id);
     const reasons = byReason
@@ -82,30 +88,17 @@ function explainType(explained: Explained, type: string): Explanation[] {
       .filter(({ chain }) => chain.length > 0)
       .map(({ reason, reached, chain }) => {
         const sources = reached.sources(chain[0]);
-        return { reason, sources, chain: chain.map(link => step(btf, link)), alone: losses.of(chain[0]) };
+        return { reason, sources, chain: chain.map(link => step(btf, link)), alone: losses.get(chain[0]) ?? NOTHING };
       });
     return { ...step(btf, id), side: held ? 'base' : 'rest', reasons };
   });
 }
 
-/** What the base would lose with one root, for whatever reasons it is one. */
-class Losses {
-  readonly #explained: Explained;
-  readonly #known = new Map<number, Amount>();
-
-  constructor(explained: Explained) {
-    this.#explained = explained;
-  }
-
-  of(id: number): Amount {
-    const known = this.#known.get(id);
-    if (known !== undefined) return known;
-    const { base, roots, reachedBy } = this.#explained;
-    const without = reachedBy(roots.filter(root => root.id !== id));
-    const loss = { types: base.types - without.types, bytes: base.bytes - without.bytes };
-    this.#known.set(id, loss);
-    return loss;
-  }
+/** What the base would lose with each type that is a root, for whatever reasons it is one. */
+function lossesOf({ roots, retained }: Explained): Map<number, Amount> {
+  const groups = rootsBy(roots, ({ id }) => id);
+  const { amounts } = retained([...groups.values()]);
+  return new Map([...groups.keys()].map((id, nth) => [id, amounts[nth]]));
 }
 
 function step(btf: Btf, id: number): Step {

@@ -6,6 +6,7 @@ import { SPLIT_JSON } from '../host/out-folder.js';
 import type { Root } from '../roots/root.js';
 import { Companions } from '../split/companions.js';
 import { type Reached, reachedBy } from '../split/reached.js';
+import { NeedGraph, type Retained } from '../split/retained.js';
 import { asKernel, withInput } from './input.js';
 import { readManifest } from './out.js';
 import { kernelRoots } from './roots.js';
@@ -20,6 +21,8 @@ export interface Explained {
   readonly base: Reached;
   /** What other roots would keep, with the same closure. */
   reachedBy(roots: readonly Root[]): Reached;
+  /** What would leave the base without each group of roots. */
+  retained(groups: readonly (readonly Root[])[]): Retained;
 }
 
 /** What is explained, as the command line says it. */
@@ -51,9 +54,11 @@ export async function withExplained<T>(
         ({ reason }) => reason !== 'tag',
       );
       const companions = new Companions(btf, names);
-      const reachedFrom = (some: readonly Root[]): Reached =>
-        reachedBy(btf, names, companions, some, manifest?.closure ?? 'complete');
-      return use({ btf, names, roots, base: reachedFrom(roots), reachedBy: reachedFrom });
+      const closure = manifest?.closure ?? 'complete';
+      const reachedFrom = (some: readonly Root[]): Reached => reachedBy(btf, names, companions, some, closure);
+      const retained = (groups: readonly (readonly Root[])[]): Retained =>
+        new NeedGraph(btf, companions, closure).retained(groups);
+      return use({ btf, names, roots, base: reachedFrom(roots), reachedBy: reachedFrom, retained });
     },
     'refused',
   );

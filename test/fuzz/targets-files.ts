@@ -106,7 +106,10 @@ export async function explainProgram([object]: readonly Uint8Array[], folder: st
   writeFileSync(kernel, kernelImage(ARM));
   const out = join(folder, 'min.btf');
   await withFile(folder, 'prog.o', object, async file => {
-    await explain({ type: kernel, prog: [file], keep: [], out: join(folder, 'none'), json: false }, quietContext);
+    await explain(
+      { type: kernel, prog: [file], keep: [], per: 'root', out: join(folder, 'none'), json: false },
+      quietContext,
+    );
     try {
       await minimizeCommand({ file: kernel, for: [file], out, json: false, quiet: true }, quietContext);
     } catch (error) {

@@ -191,7 +191,16 @@ async function look(bytes: Uint8Array, type: Uint8Array, folder: string): Promis
     const actions = [
       () => inspect({ file, json: false }, quietContext),
       () => dump({ file, json: false }, quietContext),
-      () => explain({ type: asked, file, prog: [], keep: [], out: join(folder, 'none'), json: false }, quietContext),
+      () =>
+        explain(
+          { type: asked, file, prog: [], keep: [], per: 'root', out: join(folder, 'none'), json: false },
+          quietContext,
+        ),
+      () =>
+        explain(
+          { type: file, prog: [], keep: [], top: 3, per: 'set', out: join(folder, 'none'), json: false },
+          quietContext,
+        ),
       () => lint({ file, program: true, json: false, quiet: false }, quietContext),
     ];
     const outcomes = await Promise.allSettled(actions.map(action => action()));
