@@ -20,6 +20,7 @@ import { rebaseBuilt } from '../kbuild/rebase-built.js';
 import { type Adapter, SIDE_FOLDER } from '../kbuild/side-files.js';
 import { forgetLink, staleLink } from '../kbuild/stale.js';
 import type { ModuleMode } from '../modules/needs.js';
+import { readConfigFile } from '../pipeline/config-file.js';
 import { readKeepRequest } from '../pipeline/keep.js';
 import { renderText } from '../report/render/text.js';
 import { type Context, printJson } from './context.js';
@@ -63,7 +64,8 @@ export async function kbuild(
   } else if (finish !== undefined) await finishAndPrint(resolve(finish), args, context);
   else {
     const options = linkOptions(parseClosure(args.closure), readKeepRequest(args), args['module-btf']);
-    if (words === undefined) await context.print(`${variables(options, args.pahole).join(' ')}\n`);
+    if (words === undefined)
+      await context.print(`${variables(options, args.pahole ?? configuredPahole(args)).join(' ')}\n`);
     else await build(words, options, args, context);
   }
 }
@@ -78,7 +80,7 @@ async function build(
   if (program === undefined) throw new CodedError('usage', 'no program behind --');
   const { objtree, goals } = readMakeLine(given, process.cwd(), process.env.KBUILD_OUTPUT);
   const pahole = given.findLast(word => word.startsWith('PAHOLE='))?.slice('PAHOLE='.length);
-  const own = variables(options, args.pahole ?? pahole);
+  const own = variables(options, args.pahole ?? pahole ?? configuredPahole(args));
   const aftermath = aftermathOf(goals);
   if (aftermath === 'finish' && staleLink(objtree, options) !== undefined) forgetLink(objtree);
   const make = (): Promise<void> =>
@@ -128,6 +130,13 @@ function variables(options: LinkOptions, pahole: string | undefined): string[] {
   const text = encodeOptions(options);
   if (text !== encodeOptions(DEFAULT_OPTIONS)) words.push(`${OPTIONS_VARIABLE}=${text}`);
   return words;
+}
+
+/** From the folder of the configuration, unless it is a name to look for on PATH. */
+function configuredPahole(args: KbuildArguments): string | undefined {
+  const { config, folder } = readConfigFile(args.config);
+  const { pahole } = config;
+  return pahole === undefined || basename(pahole) === pahole ? pahole : resolve(folder, pahole);
 }
 
 /** A name without a folder is looked for on PATH, as make does it. */

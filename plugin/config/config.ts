@@ -10,12 +10,14 @@ export interface Config {
   readonly keep: readonly string[];
   /** BPF objects whose needs are kept, as `--keep-for` takes them; paths from the folder of the configuration. */
   readonly keepFor: readonly string[];
+  /** The real pahole of a kernel build: a name that is looked for on PATH, or a path from the folder of the configuration. */
+  readonly pahole?: string;
 }
 
 /** What a key's value must be. */
 type Shape = 'texts' | 'text';
 
-const KEYS: Readonly<Record<string, Shape>> = { $schema: 'text', keep: 'texts', keepFor: 'texts' };
+const KEYS: Readonly<Record<string, Shape>> = { $schema: 'text', keep: 'texts', keepFor: 'texts', pahole: 'text' };
 
 /** Throws `config` with the JSON path of what is wrong and, for an unknown key, the nearest known one. */
 export function parseConfig(text: string, file: string): Config {
@@ -38,8 +40,8 @@ export function parseConfig(text: string, file: string): Config {
     else if (!Array.isArray(entry)) throw wrong(pathOf(key), 'it must be an array');
     else for (const [i, item] of entry.entries()) checkText(item, `${pathOf(key)}[${i}]`, wrong);
   }
-  const { keep = [], keepFor = [] } = value as Partial<Config>;
-  return { keep, keepFor };
+  const { keep = [], keepFor = [], pahole } = value as Partial<Config>;
+  return { keep, keepFor, ...(pahole === undefined ? {} : { pahole }) };
 }
 
 function checkText(value: unknown, path: string, wrong: (path: string, detail: string) => CodedError): void {

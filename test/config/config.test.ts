@@ -41,7 +41,7 @@ function refusal(text: string): CodedError | undefined {
 const anyConfig = fc.oneof(
   fc.jsonValue(),
   fc.dictionary(
-    fc.constantFrom('keep', 'keepFor', '$schema', 'Keep', 'closure', '__proto__', 'constructor', ''),
+    fc.constantFrom('keep', 'keepFor', 'pahole', '$schema', 'Keep', 'closure', '__proto__', 'constructor', ''),
     fc.oneof(
       fc.array(fc.oneof(fc.string(), fc.constant('struct:x'), fc.constant(3))),
       fc.array(fc.string({ minLength: 1 })),

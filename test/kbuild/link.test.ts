@@ -262,3 +262,23 @@ test('without make it prints the variables; a path that make cannot take is refu
   const itself = await cli(['kbuild', '--pahole', join(wrappers, 'pahole')]);
   t.is(itself.exitCode, 2);
 });
+
+test('the configuration may name the real pahole, from its own folder; the command line goes before it', async t => {
+  const project = join(folder, 'project');
+  mkdirSync(join(project, 'tools'), { recursive: true });
+  const told = join(project, 'tools', 'pahole');
+  const other = join(project, 'pahole-1.30');
+  for (const path of [told, other]) writeFileSync(path, '#!/bin/sh\n', { mode: 0o755 });
+  const config = join(project, 'vmlinux-btf.config.json');
+  writeFileSync(config, JSON.stringify({ pahole: 'tools/pahole' }));
+  const shown = async (...args: readonly string[]): Promise<string | undefined> =>
+    / VMLINUX_BTF_PAHOLE=(\S+)/.exec((await cli(['kbuild', ...args])).stdout)?.[1];
+  t.is(await shown('--config', config), told);
+  t.is(await shown('--config', config, '--pahole', other), other);
+  const { stdout } = await cli(['kbuild'], { cwd: project });
+  t.true(stdout.includes(` VMLINUX_BTF_PAHOLE=${told}`));
+  writeFileSync(config, JSON.stringify({ pahole: 'no-such-pahole' }));
+  const missing = await cli(['kbuild', '--config', config]);
+  t.is(missing.exitCode, 4);
+  t.regex(missing.stderr, /no-such-pahole.*\[tool-missing\]\n$/);
+});
