@@ -75,8 +75,10 @@ export class RebasingService {
   /** Ends it at once: the build has ended, and wrappers that still wait end too. */
   stop(): void {
     this.#endRequests();
-    for (const descriptor of this.#waiting.values()) answer(descriptor, ANSWER.stop);
-    for (const descriptor of [...this.#free.values(), ...this.#waiting.values()]) closeSync(descriptor);
+    for (const descriptor of [...this.#free.values(), ...this.#waiting.values()]) {
+      answer(descriptor, ANSWER.stop);
+      closeSync(descriptor);
+    }
     this.#free.clear();
     this.#waiting.clear();
     removeFolder(this.folder);
