@@ -39,7 +39,7 @@ await build({
   define: { 'import.meta.dirname': '__dirname' },
 });
 // Kernels of 7.x link again when a script is newer than their vmlinux: it keeps the time of its source.
-for (const name of ['pahole', 'resolve_btfids'])
+for (const name of ['pahole', 'resolve_btfids', 'wrapper.sh'])
   copySync(join(root, '..', 'plugin', 'kbuild', name), join(outdir, 'kbuild', name), { preserveTimestamps: true });
 
 const folder = mkdtempSync(join(tmpdir(), 'vmlinux-btf-bundle-'));

@@ -31,12 +31,12 @@ const LOOKED_FOR_SINGLY = 8;
 
 /**
  * Strings by content, and types by name: two names are the same when their bytes are, whether or not the producer
- * shared their offset. Open hash tables over the string section, no JS string a name; the one for functions is made when
- * it is worth it. Only for a BTF without a base. Throws `btf-strings` for a name that no kernel takes.
+ * shared their offset. Open hash tables over the string section, no JS string a name; each is made when it is asked, the one
+ * for functions when it is worth it. Only for a BTF without a base. Throws `btf-strings` for a name that no kernel takes.
  */
 export class NameIndex {
   readonly #btf: Btf;
-  readonly #often: NameTable;
+  #often: NameTable | undefined;
   #seldom: NameTable | undefined;
   #asked = 0;
   /** Name → first type of it, by kind: a name that half of all types bear may be asked for by the other half. */
@@ -45,15 +45,18 @@ export class NameIndex {
   constructor(btf: Btf) {
     checkLengths(btf);
     this.#btf = btf;
-    this.#often = new NameTable(btf, OFTEN_ASKED);
   }
 
   /** Ids of all types of this exact name, ascending; of one kind when given. */
   all(name: string, kind?: number): number[] {
     const bytes = Buffer.from(name, 'latin1');
     if (bytes.length === 0) return [];
-    if (kind === undefined) return [...this.#often.all(bytes), ...this.#seldomAsked().all(bytes)].sort((a, b) => a - b);
-    if (!SELDOM_ASKED.includes(kind)) return this.#often.all(bytes).filter(id => this.#btf.kind(id) === kind);
+    if (kind === undefined)
+      return [...this.#oftenAsked().all(bytes), ...this.#seldomAsked().all(bytes)].sort((a, b) => a - b);
+    if (!SELDOM_ASKED.includes(kind))
+      return this.#oftenAsked()
+        .all(bytes)
+        .filter(id => this.#btf.kind(id) === kind);
     if (this.#seldom === undefined && ++this.#asked <= LOOKED_FOR_SINGLY)
       return typesWithPrefix(this.#btf, kind, `${name}\0`);
     return this.#seldomAsked()
@@ -81,12 +84,17 @@ export class NameIndex {
    * FUNC); follow with {@link next} for the others, in any order. 0 when there is none.
    */
   firstNamed(bytes: Uint8Array, offset: number, length: number): number {
-    return this.#often.first(bytes, offset, length);
+    return this.#oftenAsked().first(bytes, offset, length);
   }
 
   /** Another type of the same name; 0 after the last. */
   next(id: number): number {
-    return this.#often.next[id];
+    return this.#oftenAsked().next[id];
+  }
+
+  #oftenAsked(): NameTable {
+    this.#often ??= new NameTable(this.#btf, OFTEN_ASKED);
+    return this.#often;
   }
 
   #seldomAsked(): NameTable {

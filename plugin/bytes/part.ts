@@ -13,12 +13,12 @@ export class PartSource implements ByteSource {
     this.#whole = whole;
   }
 
-  read(offset: number, length: number): Uint8Array {
+  read(offset: number, length: number, room?: Uint8Array): Uint8Array {
     if (length < 0 || offset < 0 || offset + length > this.size)
       throw new CodedError('file-truncated', `${length} bytes wanted, the file has ${this.size}`, {
         file: this.name,
         offset,
       });
-    return this.#whole.read(offset, length);
+    return this.#whole.read(offset, length, room);
   }
 }

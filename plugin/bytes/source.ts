@@ -9,9 +9,10 @@ export interface ByteSource {
   readonly size: number;
   /**
    * Exactly `length` bytes from `offset`, both in bytes. The result is the caller's to keep and to change.
-   * Throws `file-truncated` when the range leaves the file: a lying length in a header never allocates.
+   * Throws `file-truncated` when the range leaves the file: a lying length in a header never allocates. `room`: at least as many bytes,
+   * which the result may be a part of.
    */
-  read(offset: number, length: number): Uint8Array;
+  read(offset: number, length: number, room?: Uint8Array): Uint8Array;
 }
 
 /** Bytes that a pass over a file holds at a time. */
@@ -31,6 +32,16 @@ export function* pieces(source: ByteSource, offset = 0, length = source.size, en
   const step = PIECE_BYTES - (PIECE_BYTES % entry);
   for (const end = offset + length; offset < end; offset += step)
     yield { offset, bytes: source.read(offset, Math.min(step, end - offset)) };
+}
+
+/**
+ * All bytes, for who is done with a piece before the next one comes: they are read to one place. Memory of its own for each piece of a file
+ * costs more time than reading it.
+ */
+export function* passingPieces(source: ByteSource): Generator<Uint8Array> {
+  const room = new Uint8Array(Math.min(PIECE_BYTES, source.size));
+  for (let at = 0; at < source.size; at += PIECE_BYTES)
+    yield source.read(at, Math.min(PIECE_BYTES, source.size - at), room);
 }
 
 function checkRange(source: ByteSource, offset: number, length: number): void {
@@ -177,9 +188,9 @@ export class FileSource implements ByteSource {
     return new FileSource(fd, stat, path);
   }
 
-  read(offset: number, length: number): Uint8Array {
+  read(offset: number, length: number, room?: Uint8Array): Uint8Array {
     checkRange(this, offset, length);
-    const bytes = new Uint8Array(length);
+    const bytes = room?.subarray(0, length) ?? new Uint8Array(length);
     let done = 0;
     while (done < length) {
       const got = this.#readSome(bytes, done, length - done, offset + done);

@@ -15,8 +15,10 @@ import {
   NODE_VARIABLE,
   OPTIONS_VARIABLE,
   PAHOLE_VARIABLE,
+  SERVICE_VARIABLE,
 } from '../kbuild/options.js';
-import { rebaseBuilt } from '../kbuild/rebase-built.js';
+import { BuiltRebaser } from '../kbuild/rebase-built.js';
+import { RebasingService } from '../kbuild/service.js';
 import { type Adapter, SIDE_FOLDER } from '../kbuild/side-files.js';
 import { forgetLink, staleLink } from '../kbuild/stale.js';
 import type { ModuleMode } from '../modules/needs.js';
@@ -60,7 +62,7 @@ export async function kbuild(
   if (after !== undefined && file !== undefined) {
     const options = decodeOptions(process.env[OPTIONS_VARIABLE]);
     if (args.objtree === undefined) splitAtLink(after, file, dirname(resolve(file)), options);
-    else await rebaseBuilt(after, file, resolve(args.objtree), options);
+    else await new BuiltRebaser().rebase({ adapter: after, file, objtree: resolve(args.objtree), options });
   } else if (finish !== undefined) await finishAndPrint(resolve(finish), args, context);
   else {
     const options = linkOptions(parseClosure(args.closure), readKeepRequest(args), args['module-btf']);
@@ -83,13 +85,23 @@ async function build(
   const own = variables(options, args.pahole ?? pahole ?? configuredPahole(args));
   const aftermath = aftermathOf(goals);
   if (aftermath === 'finish' && staleLink(objtree, options) !== undefined) forgetLink(objtree);
-  const make = (): Promise<void> =>
-    runProgram(
-      program,
-      [...given.filter(word => !/^(?:PAHOLE|RESOLVE_BTFIDS)=/.test(word)), ...own],
-      { [NODE_VARIABLE]: process.execPath },
-      args.json ? 'stderr' : 'stdout',
-    );
+  let service: RebasingService | undefined;
+  context.onInterrupt(() => service?.stop());
+  const make = async (): Promise<void> => {
+    service = aftermath === 'finish' ? await RebasingService.open(objtree) : undefined;
+    try {
+      await runProgram(
+        program,
+        [...given.filter(word => !/^(?:PAHOLE|RESOLVE_BTFIDS)=/.test(word)), ...own],
+        { [NODE_VARIABLE]: process.execPath, [SERVICE_VARIABLE]: service?.folder ?? '' },
+        args.json ? 'stderr' : 'stdout',
+      );
+    } finally {
+      await service?.end();
+      // What it holds of the kernel is in nobody's way any more.
+      service = undefined;
+    }
+  };
   await make();
   if (aftermath === 'check-config') checkConfig(objtree);
   else if (aftermath === 'finish')

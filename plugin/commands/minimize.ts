@@ -29,7 +29,7 @@ export async function minimize(args: MinimizeArguments, context: Context): Promi
       ),
     'refused',
   );
-  writeWhole(args.out, bytes, [args.file, ...args.for]);
+  writeWhole(args.out, [bytes], [args.file, ...args.for]);
   if (args.json)
     await printJson(context, { file: args.out, bytes: bytes.length, types, relocations: { found, absent } });
   else if (!args.quiet)

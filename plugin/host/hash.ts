@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { type ByteSource, pieces } from '../bytes/source.js';
+import { type ByteSource, passingPieces } from '../bytes/source.js';
 
 /** Hex SHA-256. */
 export function sha256(bytes: Uint8Array): string {
@@ -9,6 +9,6 @@ export function sha256(bytes: Uint8Array): string {
 /** Hex SHA-256 of a whole file, which is never held whole. */
 export function hashSource(source: ByteSource): string {
   const hash = createHash('sha256');
-  for (const { bytes } of pieces(source)) hash.update(bytes);
+  for (const bytes of passingPieces(source)) hash.update(bytes);
   return hash.digest('hex');
 }

@@ -15,7 +15,6 @@ import {
   rmSync,
   statSync,
   unlinkSync,
-  writeSync,
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { type FileSource, pieces, withFile } from '../bytes/source.js';
@@ -23,6 +22,7 @@ import { CodedError } from '../errors.js';
 import { hashSource, sha256 } from './hash.js';
 import { isAbandoned, stagingPrefix } from './staging.js';
 import { asWriteFailed } from './write-failure.js';
+import { writePieces } from './write-whole.js';
 
 /** Written last and removed first: an out folder without it is no result. */
 export const SPLIT_JSON = 'split.json';
@@ -97,12 +97,7 @@ export class OutFolder {
   writePieces(name: string, pieces: Iterable<Uint8Array>, mode = 0o666): void {
     attempt(join(this.path, name), () => {
       this.reserve(name);
-      const fd = openSync(this.staged(name), 'wx', mode);
-      try {
-        for (const bytes of pieces) for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done);
-      } finally {
-        closeSync(fd);
-      }
+      writePieces(this.staged(name), pieces, mode);
     });
   }
 

@@ -1,14 +1,14 @@
 import { randomBytes } from 'node:crypto';
-import { renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { closeSync, openSync, renameSync, rmSync, statSync, writeSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { CodedError } from '../errors.js';
 import { asWriteFailed } from './write-failure.js';
 
 /**
- * Writes a file all at once: under another name beside it, then renamed. `inputs`: files that it must not replace. Throws
- * `out-is-input`, `write-failed`.
+ * Writes a file all at once: under another name beside it, then renamed. `pieces`: its bytes, which need not be in memory all at
+ * once. `inputs`: files that it must not replace. Throws `out-is-input`, `write-failed`.
  */
-export function writeWhole(path: string, bytes: Uint8Array, inputs: readonly string[]): void {
+export function writeWhole(path: string, pieces: Iterable<Uint8Array>, inputs: readonly string[]): void {
   const there = statSync(path, { bigint: true, throwIfNoEntry: false });
   if (there !== undefined)
     for (const input of inputs) {
@@ -20,10 +20,20 @@ export function writeWhole(path: string, bytes: Uint8Array, inputs: readonly str
   try {
     if (there !== undefined && !there.isFile())
       throw Object.assign(new Error('not a regular file'), { code: 'EISDIR' });
-    writeFileSync(staged, bytes, { flag: 'wx' });
+    writePieces(staged, pieces);
     renameSync(staged, path);
   } catch (error) {
     rmSync(staged, { force: true });
     throw asWriteFailed(error, path);
+  }
+}
+
+/** Writes a new file piece by piece. */
+export function writePieces(path: string, pieces: Iterable<Uint8Array>, mode?: number): void {
+  const fd = openSync(path, 'wx', mode);
+  try {
+    for (const bytes of pieces) for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done);
+  } finally {
+    closeSync(fd);
   }
 }

@@ -78,8 +78,8 @@ export function splitAtLink(adapter: Adapter, file: string, objtree: string, opt
     ];
     if (adapter === 'pahole') patch(elf, split.base);
     else {
-      writeWhole(`${file}.BTF`, split.base, []);
-      writeWhole(`${file}.BTF_ids`, ids, []);
+      writeWhole(`${file}.BTF`, [split.base], []);
+      writeWhole(`${file}.BTF_ids`, [ids], []);
     }
     folder.record({
       schemaVersion: 1,

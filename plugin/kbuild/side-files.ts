@@ -35,7 +35,8 @@ const MODULE_ROOTS = 'module-roots.json';
 const LINK = 'link.json';
 const LOG = 'log';
 
-export type Adapter = 'pahole' | 'resolve_btfids';
+export const ADAPTERS = ['pahole', 'resolve_btfids'] as const;
+export type Adapter = (typeof ADAPTERS)[number];
 
 /** The last link that was split. */
 export interface LinkRecord {
@@ -83,12 +84,12 @@ export class SideFolder {
   }
 
   write(name: string, bytes: Uint8Array): LinkRecord['files'][number] {
-    writeWhole(this.file(name), bytes, []);
+    writeWhole(this.file(name), [bytes], []);
     return { name, bytes: bytes.length, sha256: sha256(bytes) };
   }
 
   record(link: LinkRecord): void {
-    writeWhole(this.file(LINK), Buffer.from(`${JSON.stringify(link, null, 1)}\n`), []);
+    writeWhole(this.file(LINK), [Buffer.from(`${JSON.stringify(link, null, 1)}\n`)], []);
     const { types, linked, adapter, files } = link;
     const base = files.find(file => file.name === SIDE_FILES.base);
     const line = `after ${adapter} of ${linked}: ${types.base} of ${types.full} types, base.btf ${base?.bytes} bytes, SHA-256 ${base?.sha256}\n`;
@@ -116,7 +117,7 @@ export class SideFolder {
   }
 
   writeModuleRoots(roots: readonly ModuleRoot[]): void {
-    writeWhole(this.file(MODULE_ROOTS), Buffer.from(`${JSON.stringify(roots, null, 1)}\n`), []);
+    writeWhole(this.file(MODULE_ROOTS), [Buffer.from(`${JSON.stringify(roots, null, 1)}\n`)], []);
   }
 
   /** A side file as the link left it. Throws `kbuild-link` when it is missing or another. */

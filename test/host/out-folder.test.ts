@@ -27,7 +27,7 @@ test('a defect of this program is no matter of the disk', t => {
   // Node's own RangeError, which has a code.
   const numbers = thrownBy(() => out.writePieces('mode', [], -1));
   t.true(numbers instanceof RangeError, String(numbers));
-  t.true(thrownBy(() => writeWhole(join(folder, 'whole'), 1 as unknown as Uint8Array, [])) instanceof TypeError);
+  t.true(thrownBy(() => writeWhole(join(folder, 'whole'), 1 as unknown as Uint8Array[], [])) instanceof TypeError);
   t.false(existsSync(join(folder, 'whole')));
 });
 

@@ -202,14 +202,14 @@ test('pahole on a module of a split tree: on a copy, with the types of the unspl
   for (const [given, passed] of [
     [
       ['--btf_base', 'vmlinux'],
-      ['--btf_base', '.vmlinux-btf/original.btf'],
+      ['--btf_base', './.vmlinux-btf/original.btf'],
     ],
-    [['--btf_base=vmlinux'], ['--btf_base=.vmlinux-btf/original.btf']],
+    [['--btf_base=vmlinux'], ['--btf_base=./.vmlinux-btf/original.btf']],
   ]) {
     const { at, run } = splitTree();
     const { exitCode, calls } = await run('pahole', ['-J', '-j', ...given, '--lang_exclude=a b', 'net/x.ko']);
     t.is(exitCode, 0);
-    t.deepEqual(calls, [`pahole: ${['-J', '-j', ...passed, '--lang_exclude=a b', COPY].join('|')}|`]);
+    t.deepEqual(calls, [`pahole: ${['-J', '-j', ...passed, '--lang_exclude=a b', `./${COPY}`].join('|')}|`]);
     t.is(readFileSync(join(at, COPY), 'utf8'), 'ELF');
   }
 });

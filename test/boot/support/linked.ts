@@ -9,7 +9,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { execa } from 'execa';
 import { MemorySource } from '../../../plugin/bytes/source.js';
 import { ElfFile } from '../../../plugin/elf/file.js';
@@ -52,8 +52,12 @@ export interface HookedSizes extends LinkSizes {
   readonly carrierXz: number;
   /** With the carrier loaded, after the modules. */
   readonly withCarrier: Memory;
-  /** Of each split within a link, of each module that was re-based, and of the check and the carrier at the end of make. */
+  /** Of each split within a link, and of the check and the carrier at the end of make. */
   readonly split: readonly Seconds[];
+  /**
+   * Of each module: what the scripts that stand for its tools took, without the tools themselves. Processor time is that of the scripts;
+   * kbuild, which re-bases, is another process.
+   */
   readonly rebased: readonly Seconds[];
   readonly finish: Seconds;
   /** Differences of the boots, and what else was not as it has to be. */
@@ -91,9 +95,11 @@ class Tree {
   readonly path: string;
   readonly #folder: string;
   readonly #words: readonly string[];
-  /** Where the stand-in for node writes what each call took. */
+  /** Where stand-ins write what each call took. */
   readonly #times: string;
   readonly #node: string;
+  /** Stands for make: its tools are the stand-ins for our scripts. */
+  readonly #make: string;
 
   private constructor(kernel: LinkedKernel, path: string, folder: string, words: readonly string[]) {
     this.kernel = kernel;
@@ -101,12 +107,34 @@ class Tree {
     this.#folder = folder;
     this.#words = words;
     this.#times = join(folder, 'times');
-    this.#node = join(folder, 'node');
-    const script = `#!/bin/bash
-case " $* " in *' --objtree '*) what=rebased ;; *) what=split ;; esac
-TIMEFORMAT="$what %R %U %S"\n{ time '${process.execPath}' "$@" 2>&3; } 3>&2 2>>'${this.#times}'\n`;
-    writeFileSync(this.#node, script);
-    chmodSync(this.#node, 0o755);
+    const [program] = words;
+    const resolver = join(path, 'tools/bpf/resolve_btfids/resolve_btfids');
+    this.#node = this.#standIn('node', 'node', process.execPath);
+    this.#standIn('real-pahole', 'tool', words.find(word => word.startsWith('PAHOLE='))?.slice(7) ?? 'pahole');
+    this.#standIn('real-resolve_btfids', 'tool', resolver);
+    const variables = [
+      ['PAHOLE', this.#standIn('pahole', 'script', join(dirname(cliPath), 'kbuild', 'pahole'))],
+      [
+        'RESOLVE_BTFIDS',
+        this.#standIn('resolve_btfids', 'last_script', join(dirname(cliPath), 'kbuild', 'resolve_btfids')),
+      ],
+      ['VMLINUX_BTF_NODE', this.#node],
+    ].map(([name, value]) => `${name}=${value}`);
+    this.#make = this.#program('make', `#!/bin/sh\nexec ${program} "$@" ${variables.join(' ')}\n`);
+  }
+
+  #program(name: string, text: string): string {
+    const file = join(this.#folder, name);
+    writeFileSync(file, text);
+    chmodSync(file, 0o755);
+    return file;
+  }
+
+  /** Runs a program, and writes a line: `what`, the last word, and what it took. */
+  #standIn(name: string, what: string, program: string): string {
+    const text = `#!/bin/bash
+TIMEFORMAT="${what} \${*: -1} %R %U %S"\n{ time '${program}' "$@" 2>&3; } 3>&2 2>>'${this.#times}'\n`;
+    return this.#program(name, text);
   }
 
   /** A copy of the tree in the cache. */
@@ -129,29 +157,56 @@ TIMEFORMAT="$what %R %U %S"\n{ time '${process.execPath}' "$@" 2>&3; } 3>&2 2>>'
   /** Through the hook; what each of its calls took. */
   async hooked(...options: readonly string[]): Promise<Pick<HookedSizes, 'split' | 'rebased'>> {
     rmSync(this.#times, { force: true });
-    const words = [...this.#words, `VMLINUX_BTF_NODE=${this.#node}`, ...this.kernel.goals];
-    await execa(process.execPath, [cliPath, 'kbuild', '--sizes', 'none', '--quiet', ...options, '--', ...words], {
-      env: BUILD_ENVIRONMENT,
+    const [, ...words] = this.#words.filter(word => !word.startsWith('PAHOLE='));
+    const own = ['kbuild', '--sizes', 'none', '--quiet', '--pahole', join(this.#folder, 'real-pahole'), ...options];
+    await execa(process.execPath, [cliPath, ...own, '--', this.#make, ...words, ...this.kernel.goals], {
+      env: { ...BUILD_ENVIRONMENT, VMLINUX_BTF_RESOLVE_BTFIDS: join(this.#folder, 'real-resolve_btfids') },
       stdin: 'ignore',
     });
-    return { split: this.#taken('split'), rebased: this.#taken('rebased') };
+    return { split: this.#nodes(), rebased: this.#rebased() };
   }
 
   /** The end of the build once more. */
   async finish(): Promise<Seconds> {
     rmSync(this.#times, { force: true });
     await execa(this.#node, [cliPath, 'kbuild', '--sizes', 'none', '--quiet', '--finish', this.path]);
-    return this.#taken('split')[0];
+    return this.#nodes()[0];
   }
 
-  #taken(what: string): Seconds[] {
+  #taken(): ({ readonly what: string; readonly file: string } & Seconds)[] {
     if (!existsSync(this.#times)) return [];
     const lines = readFileSync(this.#times, 'utf8').trim().split('\n');
     return lines
       .map(line => line.split(' '))
-      .filter(([of]) => of === what)
-      .map(([, ...times]) => times.map(Number))
-      .map(([wall, user, system]) => ({ wall, processor: user + system }));
+      .map(([what, file, wall, user, system]) => ({
+        what,
+        file,
+        wall: Number(wall),
+        processor: Number(user) + Number(system),
+      }));
+  }
+
+  #nodes(): Seconds[] {
+    return this.#taken()
+      .filter(({ what }) => what === 'node')
+      .map(({ wall, processor }) => ({ wall, processor }));
+  }
+
+  #rebased(): Seconds[] {
+    const sums = new Map<string, Seconds>();
+    const modules: Seconds[] = [];
+    for (const { what, file, wall, processor } of this.#taken()) {
+      const [folder, name] = file.split('/.vmlinux-btf/modules/');
+      // gen-btf.sh of 7.x calls our pahole on the copy: that is in the time of the script that called it.
+      if (!file.endsWith('.ko') || what === 'node' || (what === 'script' && name !== undefined)) continue;
+      const path = name ?? folder;
+      const sign = what === 'tool' ? -1 : 1;
+      const { wall: before, processor: processorBefore } = sums.get(path) ?? { wall: 0, processor: 0 };
+      const sum = { wall: before + sign * wall, processor: processorBefore + sign * processor };
+      if (what === 'last_script') modules.push(sum);
+      sums.set(path, what === 'last_script' ? { wall: 0, processor: 0 } : sum);
+    }
+    return modules;
   }
 
   boot(names: readonly string[]): Promise<SampleBoot> {

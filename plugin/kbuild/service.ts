@@ -1,0 +1,147 @@
+import { closeSync, mkdirSync, readdirSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { isRead, makeFifos, openForWriting, readLines } from '../host/fifo.js';
+import { isAbandoned, stagingPrefix } from '../host/staging.js';
+import { BuiltRebaser } from './rebase-built.js';
+import { readRequest } from './rebase-request.js';
+import { SideFolder } from './side-files.js';
+
+/** Wrappers that wait at one time, two for each job of make at the most; another one starts Node itself. */
+const SLOTS = 64;
+/** With fewer left, more are made. */
+const FEW = SLOTS / 2;
+
+/** Wrappers write to it which slot has a request. */
+const REQUESTS = 'requests';
+const SUFFIX = { slot: '.slot', request: '.request' } as const;
+
+/** What a wrapper reads of its slot; when there is nothing to read, it starts Node. */
+const ANSWER = { done: 'done\n', stop: 'stop\n' } as const;
+
+/**
+ * Re-bases modules for the wrappers of a build while make runs: a process that has done one takes some milliseconds for the next,
+ * a new one a few hundred. The wrappers are shell scripts, so what they meet at is a folder. In it are *slots*, named pipes that this
+ * process holds open for writing. A wrapper takes one by creating its request, which fails when there is one; it opens the slot to read,
+ * names it in the pipe `requests` and waits. A slot is used once: what is left in it goes with it. Nobody waits for one that is dead: when
+ * this process ends, however it ends, the slot has no writer any more and the wrapper reads its end; when a wrapper is gone, its slot has
+ * no reader, and nothing is done for it. Whatever goes wrong here is answered with nothing, and Node, started by the wrapper as without a service,
+ * does it or tells what is wrong.
+ */
+export class RebasingService {
+  readonly folder: string;
+  readonly #rebaser = new BuiltRebaser();
+  readonly #endRequests: () => void;
+  /** Descriptors of slots that have not been named yet, and of those that have not been answered yet, by name. */
+  readonly #free = new Map<string, number>();
+  readonly #waiting = new Map<string, number>();
+  #made = 0;
+  #making: Promise<void> | undefined;
+  /** One request after the other. */
+  #queue: Promise<void> = Promise.resolve();
+
+  private constructor(folder: string) {
+    this.folder = folder;
+    this.#endRequests = readLines(join(folder, REQUESTS), name => this.#take(name));
+  }
+
+  /**
+   * Undefined where it cannot be: without mkfifo, on a file system without named pipes. Folders of such processes that are gone
+   * are removed.
+   */
+  static async open(objtree: string): Promise<RebasingService | undefined> {
+    const side = new SideFolder(objtree).path;
+    const folder = join(side, `${stagingPrefix()}service`);
+    try {
+      mkdirSync(side, { recursive: true });
+      for (const name of readdirSync(side)) if (isAbandoned(name, [])) removeFolder(join(side, name));
+      mkdirSync(folder);
+      await makeFifos([join(folder, REQUESTS)]);
+      const service = new RebasingService(folder);
+      await service.#makeSlots();
+      return service;
+    } catch {
+      removeFolder(folder);
+      return undefined;
+    }
+  }
+
+  /** Ends it once all that were named are answered. */
+  async end(): Promise<void> {
+    await this.#making;
+    await this.#queue;
+    this.stop();
+  }
+
+  /** Ends it at once: the build has ended, and wrappers that still wait end too. */
+  stop(): void {
+    this.#endRequests();
+    for (const descriptor of [...this.#free.values(), ...this.#waiting.values()]) {
+      answer(descriptor, ANSWER.stop);
+      closeSync(descriptor);
+    }
+    this.#free.clear();
+    this.#waiting.clear();
+    removeFolder(this.folder);
+  }
+
+  async #makeSlots(): Promise<void> {
+    const names = Array.from({ length: SLOTS }, () => String(this.#made++));
+    const path = (name: string): string => join(this.folder, name);
+    await makeFifos(names.map(path));
+    for (const name of names) {
+      this.#free.set(name, openForWriting(path(name)));
+      // It is seen only now that it can be waited for.
+      renameSync(path(name), path(`${name}${SUFFIX.slot}`));
+    }
+  }
+
+  #take(name: string): void {
+    const descriptor = this.#free.get(name);
+    if (descriptor === undefined) return;
+    this.#free.delete(name);
+    this.#waiting.set(name, descriptor);
+    if (this.#free.size < FEW)
+      this.#making ??= this.#makeSlots()
+        .catch(() => {})
+        .finally(() => {
+          this.#making = undefined;
+        });
+    this.#queue = this.#queue.then(() => this.#serve(name));
+  }
+
+  async #serve(name: string): Promise<void> {
+    const [slot, request] = [SUFFIX.slot, SUFFIX.request].map(suffix => join(this.folder, `${name}${suffix}`));
+    try {
+      const module = isRead(slot) ? readRequest(request) : undefined;
+      if (module !== undefined) {
+        await this.#rebaser.rebase(module);
+        answer(this.#waiting.get(name), ANSWER.done);
+      }
+    } catch {
+      // Node tells, on the standard error of the wrapper.
+    }
+    const descriptor = this.#waiting.get(name);
+    if (descriptor === undefined) return;
+    this.#waiting.delete(name);
+    // In this order: who can still create a request finds no slot.
+    rmSync(slot, { force: true });
+    rmSync(request, { force: true });
+    closeSync(descriptor);
+  }
+}
+
+function answer(descriptor: number | undefined, text: string): void {
+  try {
+    if (descriptor !== undefined) writeSync(descriptor, text);
+  } catch {
+    // EPIPE: nobody waits any more.
+  }
+}
+
+/** What cannot be removed, the next build removes. */
+function removeFolder(path: string): void {
+  try {
+    // A wrapper may create a request meanwhile.
+    rmSync(path, { recursive: true, force: true, maxRetries: 3 });
+  } catch {}
+}

@@ -1,0 +1,64 @@
+# shellcheck shell=sh disable=SC2034,SC2154,SC2094
+# What pahole and resolve_btfids beside it share; they read it with $self, their path without links.
+
+# What Node is started with: "$node" "$program" kbuild …
+node=${VMLINUX_BTF_NODE:-node}
+program=${self%/*}/../vmlinux-btf.cjs
+
+# For the module $file of a build on the vmlinux $base, which was split: $objects is the object tree, $side the folder in it, and $copy the
+# module with its types as on the unsplit kernel. False for all else, such as a module of another tree.
+find_copy() {
+  case $base in
+    */*) objects=${base%/*} ;;
+    *) objects=. ;;
+  esac
+  side=$objects/.vmlinux-btf
+  copy=$side/modules/$file
+  case $file in
+    /* | ../*) return 1 ;;
+    *.ko) [ -f "$side/original.btf" ] ;;
+    *) return 1 ;;
+  esac
+}
+
+make_copy() { { [ -d "${copy%/*}" ] || mkdir -p -- "${copy%/*}"; } && cp -- "$file" "$copy"; }
+
+# Has the kbuild that runs make re-base $file, whose types are of the tool $1; plugin/kbuild/service.ts is the other side. False when there
+# is none, when it ended, has no slot left or did not do it: Node, which is to be started then, does it or tells what is wrong. Nothing
+# here starts a program.
+served() {
+  service=${VMLINUX_BTF_SERVICE:-}
+  [ -n "$service" ] || return 1
+  for slot in "$service"/*.slot; do
+    name=${slot##*/} name=${name%.slot}
+    if [ -p "$slot" ] && take "$1" && [ -p "$slot" ]; then
+      wait_for_answer
+      return
+    fi
+  done 2>/dev/null
+  return 1
+}
+
+# False when another one has the slot.
+take() {
+  request=$service/$name.request taken=''
+  [ ! -e "$request" ] || return 1
+  set -C # O_EXCL
+  if printf '%s\n' "$1" "$objects" "$file" "$PWD" "${VMLINUX_BTF_OPTIONS:-}" >"$request"; then taken=1; fi
+  set +C
+  [ -n "$taken" ]
+}
+
+# To open a named pipe for reading waits for a writer; to open it for both does not. With that one closed again the read ends when kbuild
+# does, however it ends. Redirections of a group would not do: bash keeps what it is to restore.
+wait_for_answer() {
+  command exec 5<>"$slot" 6<"$slot" 5>&- || return 1
+  answer=''
+  printf '%s\n' "$name" 1<>"$service/requests" && read -r answer <&6
+  command exec 6<&-
+  case $answer in
+    done) return 0 ;;
+    stop) exit 143 ;; # the build was ended
+    *) return 1 ;;
+  esac
+}
