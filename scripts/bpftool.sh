@@ -26,21 +26,18 @@ copy_libraries() {
   done
 }
 
-# fetch ARCH
+# fetch ARCH. What it leaves half done is removed at the end, whatever that is.
 fetch() {
-  local work
   write_settings "$apt" "$(dpkg --print-architecture)" "$1"
   # A mirror that is being written lacks a list for a while; whether the others do is seen when packages are asked for.
   apt-get -c "$apt/apt.conf" -q update >&2 || echo "bpftool.sh: not all package lists came" >&2
   work=$(mktemp -d "$cache/bpftool/$1.XXXXXX")
-  trap "rm -rf '$work'" EXIT
   unpack_packages "$apt" "$work/root" "bpftool:$1"
   mkdir "$work/bin" "$work/lib"
   cp "$work/root/usr/sbin/bpftool" "$work/bin/"
   copy_libraries "$work/bin/bpftool" "$work/root" "$work/lib"
   rm -rf "$work/root"
   mv "$work" "$cache/bpftool/$1"
-  trap - EXIT
   echo "$cache/bpftool/$1"
 }
 
@@ -55,5 +52,7 @@ need apt-get apt
 need dpkg-deb dpkg
 need readelf binutils
 mkdir -p "$cache/bpftool"
+work=
+trap 'rm -rf "$work"' EXIT
 copy_sources "$apt/sources"
 for arch in "${wanted[@]}"; do fetch "$arch"; done

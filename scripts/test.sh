@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # All tests: installs what they need (as root, through apt; else names what is missing), fetches the BTF of Debian's own
-# kernels and a busybox for arm64 into the cache, lints, builds, and runs ava. Options go to ava.
+# kernels, a busybox for arm64 and bpftool for arm64 and armhf into the cache, lints, builds, and runs ava. Options go to ava.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -24,4 +24,5 @@ npm run --silent lint
 npm run --silent build
 scripts/debian-btf.sh || echo "without the BTF of Debian's kernels; tests that need it will say so" >&2
 scripts/busybox.sh || echo "without busybox for arm64; tests that need it will say so" >&2
+scripts/bpftool.sh arm64 armhf || echo "without bpftool for other machines; tests that need it will say so" >&2
 npx ava "$@"

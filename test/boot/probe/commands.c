@@ -5,6 +5,7 @@
  *   run NAME PATH ARGUMENTS      "probe: run NAME says LINE" for each line of its stdout and stderr, then
  *                                "probe: run NAME exit CODE"; 127 when there is no such program
  *   write NAME PATH WORDS        appends WORDS, and a newline, to a file: "probe: write NAME 0|-ERRNO"
+ *   mount TYPE PATH              a file system that the probe does not need itself; only a failure is said
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -72,4 +73,12 @@ void write_line(const char *words)
 	say("write %s %d", name, result);
 	if (file >= 0)
 		close(file);
+}
+
+void mount_more(const char *words)
+{
+	char type[32], target[128];
+
+	if (sscanf(words, "%31s %127s", type, target) == 2)
+		mount_at(type, target);
 }

@@ -73,7 +73,8 @@ struct pages {
 
 /* r7 = 1 << order; both tracepoints have the page first and the order second. No page, no run: an allocation failed. */
 #define ORDER_OF_EVENT \
-	LOAD(BPF_DW, BPF_REG_7, BPF_REG_1, 0), INSN(BPF_JMP | BPF_JNE | BPF_K, BPF_REG_7, 0, 1, 0), EXIT, \
+	MOV_IMM(BPF_REG_0, 0), LOAD(BPF_DW, BPF_REG_7, BPF_REG_1, 0), \
+	INSN(BPF_JMP | BPF_JNE | BPF_K, BPF_REG_7, 0, 1, 0), EXIT, \
 	LOAD(BPF_DW, BPF_REG_2, BPF_REG_1, 8), MOV_IMM(BPF_REG_7, 1), ALU(BPF_LSH, BPF_REG_7, BPF_REG_2)
 
 #define END MOV_IMM(BPF_REG_0, 0), EXIT

@@ -20,9 +20,9 @@
  *   try PATH           insmod, and rmmod of vmlinux_btf after a success: "probe: try PATH 0|-ERRNO"
  *   rmmod NAME         "probe: rmmod NAME 0|-ERRNO"
  *   forget PATH        removes a file: in the initramfs it is memory that on flash it is not
- *   memory             "probe: memavailable KIB"
+ *   memory             "probe: memavailable KIB": MemAvailable and what is free on the lists of the processors
  *   program …          a BPF program, struct_ops … a struct_ops: see programs.c
- *   run …, write …     a program of the initramfs, a line into a file: see commands.c
+ *   run …, write …, mount …    a program of the initramfs, a line into a file, a file system: see commands.c
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -56,7 +56,7 @@ void say(const char *format, ...)
 		reboot(RB_POWER_OFF);
 }
 
-static void mount_at(const char *type, const char *target)
+void mount_at(const char *type, const char *target)
 {
 	mkdir(target, 0755);
 	if (mount(type, target, type, 0, NULL) < 0 && errno != EBUSY)
@@ -208,27 +208,35 @@ static void report_all_btf(void)
 		report_btf(entries[i]->d_name);
 }
 
-/* One line of /proc/meminfo, in KiB. */
-static void report_memory(const char *key, const char *field)
+/* The sum of what stands behind a word in a file of /proc. */
+static long sum_of(const char *path, const char *word)
 {
-	FILE *file = fopen("/proc/meminfo", "r");
-	size_t length = strlen(field);
+	FILE *file = fopen(path, "re");
+	long sum = 0;
 	char line[128];
 
-	if (file == NULL)
-		return;
-	while (fgets(line, sizeof(line), file) != NULL)
-		if (strncmp(line, field, length) == 0)
-			say("%s %ld", key, strtol(line + length, NULL, 10));
-	fclose(file);
+	while (file != NULL && fgets(line, sizeof(line), file) != NULL) {
+		char *field = line + strspn(line, " ");
+
+		if (strncmp(field, word, strlen(word)) == 0)
+			sum += strtol(field + strlen(word), NULL, 10);
+	}
+	if (file != NULL)
+		fclose(file);
+	return sum;
 }
 
-/* What was freed is free at once only in part: some of it waits for RCU and for workers. */
+/*
+ * What was freed is free at once only in part: some of it waits for RCU and for workers. Megabytes of it then lie on lists of
+ * the processors (/proc/zoneinfo), which MemFree and MemAvailable do not count.
+ */
 static void report_available(const char *unused)
 {
+	long page = sysconf(_SC_PAGESIZE) / 1024;
+
 	(void)unused;
 	usleep(200000);
-	report_memory("memavailable", "MemAvailable:");
+	say("memavailable %ld", sum_of("/proc/meminfo", "MemAvailable:") + page * sum_of("/proc/zoneinfo", "count:"));
 }
 
 static const struct step {
@@ -238,7 +246,7 @@ static const struct step {
 	{ "load", try_btf_load },      { "insmod", load_module },   { "count", count_pages },
 	{ "try", try_module },	       { "rmmod", remove_module },  { "forget", forget_file },
 	{ "memory", report_available }, { "program", try_program }, { "struct_ops", try_struct_ops },
-	{ "run", run_command },	       { "write", write_line },
+	{ "run", run_command },	       { "write", write_line },    { "mount", mount_more },
 };
 
 static void take_step(char *line)
@@ -281,7 +289,7 @@ int main(void)
 	mount_at("bpf", "/sys/fs/bpf");
 
 	say("begin");
-	report_memory("memtotal", "MemTotal:");
+	say("memtotal %ld", sum_of("/proc/meminfo", "MemTotal:"));
 	say("prog_load %d", try_prog_load());
 	take_steps();
 	report_all_btf();

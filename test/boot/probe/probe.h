@@ -11,11 +11,15 @@ const char *last_line(char *log);
 /* 0 or -ERRNO. */
 int insmod(const char *path);
 
+/* Makes the folder if it is not there. */
+void mount_at(const char *type, const char *target);
+
 /* Steps of /steps.list, without the verb. */
 void count_pages(const char *path);
 void try_program(const char *words);
 void try_struct_ops(const char *words);
 void run_command(const char *words);
 void write_line(const char *words);
+void mount_more(const char *words);
 
 #endif

@@ -37,12 +37,14 @@ const onTask = (each: readonly Instruction[]): Instruction[] => [
 const pidOffset = (types: KernelTypes): number => types.member(types.id('task_struct', KIND_STRUCT), 'pid').offset;
 
 /** Programs that run on every architecture: without a trampoline, and without a pointer of the kernel in a helper's hands. */
-export function portablePrograms(types: KernelTypes, tracepoints: boolean): ProbeProgram[] {
+export function portablePrograms(types: KernelTypes): ProbeProgram[] {
   const { order } = types;
+  // A pointer of 32 bits stands in the upper half of its 64 where the byte order is big: a kernel that follows it dies.
+  const follow = order === 'big' ? [] : [load32(0, 6, pidOffset(types))];
   const raw = { type: RAW_TRACEPOINT, use: 'tracepoint:sched_process_fork', order };
   return [
-    program('iter', taskIterator(types), onTask([load32(0, 6, pidOffset(types))])),
-    ...(tracepoints ? [program('raw_tracepoint', raw, [load64(1, 1, 0), ...NOTHING])] : []),
+    program('iter', taskIterator(types), onTask(follow)),
+    program('raw_tracepoint', raw, [load64(1, 1, 0), ...NOTHING]),
   ];
 }
 

@@ -88,7 +88,7 @@ export interface ProbeReport {
   readonly progLoad: number | undefined;
   /** MemTotal, KiB. */
   readonly memTotal: number | undefined;
-  /** MemAvailable at the step `memory`, KiB. */
+  /** MemAvailable at the step `memory`, with what is free on the lists of the processors, KiB. */
   readonly memAvailable: number | undefined;
 }
 

@@ -47,6 +47,17 @@ export function unsplitPrograms(original: KernelTypes): ProbeProgram[] {
   ];
 }
 
+/** Of the unsplit kernel, which everything else is held against: each program that does not load, attach, run or succeed. */
+export function troubles(tried: Programs, programs: readonly ProbeProgram[]): string[] {
+  return programs
+    .filter(({ name }) => name !== 'no_kfunc')
+    .filter(({ name }) => {
+      const { load = -1, attach = 0, connect = 0, return: returned = 0, runs = 1 } = tried.get(name) ?? {};
+      return [load, attach, connect, returned].some(result => result < 0) || (runs === 0 && !SELDOM.includes(name));
+    })
+    .map(({ name }) => `unsplit: program ${name}: ${JSON.stringify(tried.get(name) ?? 'not tried')}`);
+}
+
 /** A congestion control's name is in its value, and a connection can be entered once. */
 const isForOnce = ({ name }: ProbeProgram): boolean => [...STRUCT_OPS_MEMBERS, 'boot_test', 'conntrack'].includes(name);
 

@@ -70,7 +70,7 @@ export function mandatoryPrograms(types: KernelTypes): ProbeProgram[] {
     program('fexit', on('bpf_fentry_test1', TRACE_FEXIT), NOTHING),
     program('fmod_ret', on('bpf_modify_return_test', MODIFY_RETURN), NOTHING),
     program('lsm', on('bpf_lsm_file_open', LSM_MAC, LSM), NOTHING),
-    ...portablePrograms(types, true),
+    ...portablePrograms(types),
     ...writingIterators(types),
     ...conntrackPrograms(types),
     printingProgram('print', types.id('int', KIND_INT)),
