@@ -28,7 +28,12 @@ import {
 import { CARRIER_BTF } from './program-proof.js';
 import { controlFor, dropKfunc } from './sabotage.js';
 import { bootModules, CARRIER, type SampleBoot } from './sample.js';
-import type { Step } from './steps.js';
+import { residentKib, type Step } from './steps.js';
+
+interface LinkedBoot extends SampleBoot {
+  /** After its modules; what later steps bring along is not counted. */
+  readonly memory: Memory;
+}
 
 /** An object tree that is linked again and again. */
 class Tree {
@@ -103,13 +108,14 @@ TIMEFORMAT="$what %R %U %S"\n{ time '${process.execPath}' "$@" 2>&3; } 3>&2 2>>'
   readonly module = (name: string): string =>
     this.file(name === CARRIER ? `.vmlinux-btf/${CARRIER}` : (modulePaths(this.path).get(name) ?? name));
 
-  /** Loads modules, reports memory, and takes more steps; its console is kept in a log. */
-  async boot(names: readonly string[], more: readonly Step[] = []): Promise<SampleBoot> {
+  /** Loads modules, measures memory, and takes more steps; its console is kept in a log. */
+  async boot(names: readonly string[], more: readonly Step[] = []): Promise<LinkedBoot> {
     const { name, machine, boots } = this.kernel;
     const sample = { name, machine, modules: [], dependent: [] };
     const boot = await bootModules(sample, this.file(boots), this.#folder, names, this.module, more);
     appendFileSync(join(this.#folder, 'boots.log'), boot.text);
-    return boot;
+    const { memTotal = 0, memAvailable = 0 } = boot.probe;
+    return { ...boot, memory: { total: memTotal, available: memAvailable + residentKib(more) } };
   }
 
   /** The BTF of a kernel and its modules; `more`: of others on it, by name. */
@@ -144,7 +150,7 @@ TIMEFORMAT="$what %R %U %S"\n{ time '${process.execPath}' "$@" 2>&3; } 3>&2 2>>'
     return { image: size, imageZeroed: size - (whole - (await compress(bytes))) };
   }
 
-  async sizes({ probe }: SampleBoot): Promise<LinkSizes> {
+  async sizes(boot: LinkedBoot): Promise<LinkSizes> {
     const btf = btfOf(this.file('vmlinux'));
     const module = Object.fromEntries(
       [...modulePaths(this.path)].map(([name, path]) => [name, btfOf(this.file(path)).length]),
@@ -154,7 +160,7 @@ TIMEFORMAT="$what %R %U %S"\n{ time '${process.execPath}' "$@" 2>&3; } 3>&2 2>>'
       btf: btf.length,
       modules: Object.values(module).reduce((sum, size) => sum + size, 0),
       module,
-      memory: memoryOf({ probe }),
+      memory: boot.memory,
     };
   }
 
@@ -162,10 +168,6 @@ TIMEFORMAT="$what %R %U %S"\n{ time '${process.execPath}' "$@" 2>&3; } 3>&2 2>>'
   get linked(): number {
     return statSync(this.file('vmlinux')).mtimeMs;
   }
-}
-
-function memoryOf({ probe }: Pick<SampleBoot, 'probe'>): Memory {
-  return { total: probe.memTotal ?? 0, available: probe.memAvailable ?? 0 };
 }
 
 /**
@@ -210,7 +212,7 @@ export async function proveLinked(
     const walk = await walkTypes(original, base, rest);
     found.push(...walk.wrong.slice(0, 20), ...(walk.wrong.length > 20 ? [`${walk.wrong.length} such`] : []));
     const kernelTypes = tree.types('.vmlinux-btf/base.btf', { [CARRIER_BTF]: rest });
-    const boots: SampleBoot[] = [];
+    const boots: LinkedBoot[] = [];
     for (const [which, names, steps] of [
       ['without the carrier at first', modules, programs.splitSteps(kernelTypes, tree.module)],
       ['the carrier last', [...modules, CARRIER], []],
@@ -221,23 +223,23 @@ export async function proveLinked(
       boots.push(boot);
       found.push(...judge(tree, before, boot, which));
     }
-    const [withoutFirst, carrierLast, carrierFirst] = boots.map(({ probe }) => probe);
+    const [withoutFirst, carrierLast, carrierFirst] = boots;
     found.push(
-      ...programs.judgeSplit(kernelTypes, before.probe, withoutFirst, closure),
-      ...programs.judgeCarrierFirst(kernelTypes, before.probe, carrierFirst, statSync(rest).size),
+      ...programs.judgeSplit(kernelTypes, before.probe, withoutFirst.probe, closure),
+      ...programs.judgeCarrierFirst(kernelTypes, before.probe, carrierFirst.probe, statSync(rest).size),
     );
-    const pages = carrierFirst.pages.get(`/${CARRIER}`);
+    const pages = carrierFirst.probe.pages.get(`/${CARRIER}`);
     const carrier = tree.file(`.vmlinux-btf/${CARRIER}`);
     const compressed = await execa('xz', ['-6', '--check=crc32', '--stdout', carrier], { encoding: 'buffer' });
     const { types } = JSON.parse(readFileSync(tree.file('.vmlinux-btf/link.json'), 'utf8'));
     split.push({
       closure,
       types,
-      ...(await tree.sizes(boots[0])),
+      ...(await tree.sizes(withoutFirst)),
       rest: statSync(rest).size,
       carrier: statSync(carrier).size,
       carrierXz: compressed.stdout.length,
-      withCarrier: memoryOf({ probe: carrierLast }),
+      withCarrier: carrierLast.memory,
       ...(typeof pages === 'object' ? { pages } : {}),
       walked: Object.values(walk.found).reduce((sum, count) => sum + count, 0),
       ...taken,

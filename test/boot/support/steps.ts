@@ -14,9 +14,17 @@ export const step = (line: string, ...files: readonly InitramfsFile[]): Step => 
 export function stepsInitramfs(cross: string, steps: readonly Step[]): Buffer {
   const init = { path: 'init', data: readFileSync(compileProbe(cross)), mode: 0o755 };
   const list = { path: 'steps.list', data: Buffer.from(steps.map(({ line }) => `${line}\n`).join('')) };
-  // Steps may share a file.
-  const files = new Map(steps.flatMap(({ files }) => files.map(file => [file.path, file])));
-  return initramfs([init, list, ...files.values()]);
+  return initramfs([init, list, ...filesOf(steps)]);
+}
+
+/** Steps may share a file. */
+function filesOf(steps: readonly Step[]): InitramfsFile[] {
+  return [...new Map(steps.flatMap(({ files }) => files.map(file => [file.path, file]))).values()];
+}
+
+/** Memory that the files of steps take, in KiB: an initramfs lies in pages, of 4 KiB on all machines here. */
+export function residentKib(steps: readonly Step[]): number {
+  return filesOf(steps).reduce((sum, { data }) => sum + 4 * Math.ceil(data.length / 4096), 0);
 }
 
 /** Loads modules in the order of `names`; `from` says where a name's file is. In the initramfs it is `/` and the name. */
