@@ -67,7 +67,7 @@ const COMMAND_LINE = 'rdinit=/init initcall_debug loglevel=8 printk.devkmsg=on p
 const OVER = /^.*(?:probe: end|---\[ end Kernel panic|System halted).*$/m;
 
 export interface BootOptions {
-  /** Seconds until QEMU is killed; 180 when left out: a loaded host emulates ten times slower than an idle one. */
+  /** Seconds until QEMU is killed; 400 when left out: a loaded host emulates ten times slower than an idle one. */
   readonly timeout?: number;
 }
 
@@ -90,7 +90,7 @@ export async function boot(
   initrd: Uint8Array,
   options: BootOptions = {},
 ): Promise<string> {
-  const { timeout = 180 } = options;
+  const { timeout = 400 } = options;
   const folder = await mkdtemp(join(tmpdir(), 'vmlinux-btf-boot-'));
   try {
     const initrdPath = join(folder, 'initramfs.cpio.gz');
