@@ -13,7 +13,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { execa } from 'execa';
-import { type LinkedResult, proveLinked } from '../test/boot/support/linked.js';
+import { proveLinked } from '../test/boot/support/linked.js';
 import {
   buildTree,
   isBuilt,
@@ -21,6 +21,7 @@ import {
   type LinkedKernel,
   linkedKernel,
 } from '../test/boot/support/linked-kernels.js';
+import type { LinkedResult } from '../test/boot/support/linked-result.js';
 import { cacheFolder } from '../test/support/cache.js';
 import { renderSizeData, splice } from './size-data.js';
 
@@ -45,6 +46,8 @@ async function prove(kernel: LinkedKernel): Promise<boolean> {
     say(kernel, 'building the object tree');
     await buildTree(kernel.name);
   }
+  const { debian } = kernel.machine;
+  if (debian !== undefined) await execa(join(repository, 'scripts', 'bpftool.sh'), [debian], { stdio: 'ignore' });
   mkdirSync(results, { recursive: true });
   const folder = mkdtempSync(join(results, `${kernel.name}.`));
   try {

@@ -54,3 +54,14 @@ Dir::Etc::sourcelist "/dev/null";
 Dir::Etc::sourceparts "$apt/sources";
 SETTINGS
 }
+
+# Unpacks packages with all that they stand on, and installs nothing: the status file is empty, so "install" fetches the whole.
+# unpack_packages FOLDER ROOT PACKAGE...: FOLDER is that of write_settings.
+unpack_packages() {
+  local apt=$1 root=$2 package
+  shift 2
+  rm -f "$apt"/cache/archives/*.deb
+  apt-get -c "$apt/apt.conf" -o Debug::NoLocking=true -q -y --no-install-recommends --download-only install "$@" >&2
+  mkdir -p "$root"
+  for package in "$apt"/cache/archives/*.deb; do dpkg-deb -x "$package" "$root"; done
+}

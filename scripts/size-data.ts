@@ -1,5 +1,5 @@
-import type { HookedSizes, LinkedResult, Seconds } from '../test/boot/support/linked.js';
 import type { LinkedKernel } from '../test/boot/support/linked-kernels.js';
+import type { HookedSizes, LinkedResult, Seconds } from '../test/boot/support/linked-result.js';
 
 export interface Measured {
   readonly kernel: LinkedKernel;
@@ -97,7 +97,7 @@ export function renderSizeData(measured: readonly Measured[]): string {
     ),
   );
   const memory = table(
-    ['kernel', 'closure', 'MemTotal', 'gained', 'MemAvailable', 'gained', 'with the carrier', 'against unsplit'],
+    ['kernel', 'closure', 'MemTotal', 'gained', 'available', 'gained', 'with the carrier', 'against unsplit'],
     rows(
       measured,
       ({ result: { unsplit } }) => [count(unsplit.memory.total), '', count(unsplit.memory.available), '', '', ''],
@@ -109,6 +109,18 @@ export function renderSizeData(measured: readonly Measured[]): string {
         count(link.withCarrier.available),
         signed(link.withCarrier.available - unsplit.memory.available),
       ],
+    ),
+  );
+  const carrier = table(
+    ['kernel', 'closure', 'the carrier', 'its rest', 'taken at the peak', 'that stay'],
+    measured.flatMap(one =>
+      one.result.split.map(({ closure, carrier, rest, pages }, i) => [
+        i === 0 ? title(one) : '',
+        closure,
+        count(Math.ceil(carrier / 1024)),
+        count(Math.ceil(rest / 1024)),
+        ...(pages === undefined ? ['–', '–'] : [count(pages.peak), count(pages.stay)]),
+      ]),
     ),
   );
   const time = table(
@@ -134,12 +146,24 @@ export function renderSizeData(measured: readonly Measured[]): string {
     ),
   );
   const boots = table(
-    ['kernel', 'modules loaded', 'initcalls compared', 'BTF, BPF and module messages compared', 'differences'],
+    [
+      'kernel',
+      'modules loaded',
+      'initcalls compared',
+      'BTF, BPF and module messages compared',
+      'definitions found',
+      'CO-RE programs',
+      'other programs',
+      'differences',
+    ],
     measured.map(one => [
       title(one),
       one.kernel.modules.map(name => name.slice(0, -'.ko'.length)).join(', '),
       count(one.result.initcalls),
       count(one.result.messages),
+      [...new Set(one.result.split.map(({ walked }) => count(walked)))].join(', '),
+      count(one.result.programs.core),
+      count(one.result.programs.probe),
       `${one.result.findings.length + one.result.split.reduce((sum, link) => sum + link.findings.length, 0)}`,
     ]),
   );
@@ -158,6 +182,8 @@ export function renderSizeData(measured: readonly Measured[]): string {
     image,
     '### Memory, in KiB',
     memory,
+    '### Loading the carrier, in KiB',
+    carrier,
     '### Modules, in bytes',
     modules,
     '### Time of the hook',

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # All tests: installs what they need (as root, through apt; else names what is missing), fetches the BTF of Debian's own
-# kernels and a busybox for arm64 into the cache, lints, builds, and runs ava. Options go to ava.
+# kernels, a busybox for arm64 and bpftool for arm64 and armhf into the cache, lints, builds, and runs ava. Options go to ava.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -12,7 +12,8 @@ require_tools bpftool=bpftool pahole=dwarves readelf=binutils gcc=gcc depmod=kmo
   arm-linux-gnueabihf-objcopy=binutils-arm-linux-gnueabihf ld.lld=lld riscv64-linux-gnu-ld=binutils-riscv64-linux-gnu \
   s390x-linux-gnu-ld=binutils-s390x-linux-gnu powerpc64-linux-gnu-ld=binutils-powerpc64-linux-gnu \
   openssl=openssl mips64-linux-gnuabi64-ld=binutils-mips64-linux-gnuabi64 mips64el-linux-gnuabi64-ld=binutils-mips64el-linux-gnuabi64
-# The C library that the boot probe is linked with has no program to look for.
+# Libraries have no program to look for: libbpf, and the C libraries that the boot probe is linked with.
+[ -e /usr/include/bpf/btf.h ] || require_tools libbpf=libbpf-dev
 [ -e /usr/mips-linux-gnu/lib/libc.a ] || require_tools mips-libc=libc6-dev-mips-cross
 [ -e /usr/aarch64-linux-gnu/lib/libc.a ] || require_tools arm64-libc=libc6-dev-arm64-cross
 # The kernel's sign-file, which Debian keeps out of the PATH.
@@ -23,4 +24,5 @@ npm run --silent lint
 npm run --silent build
 scripts/debian-btf.sh || echo "without the BTF of Debian's kernels; tests that need it will say so" >&2
 scripts/busybox.sh || echo "without busybox for arm64; tests that need it will say so" >&2
+scripts/bpftool.sh arm64 armhf || echo "without bpftool for other machines; tests that need it will say so" >&2
 npx ava "$@"

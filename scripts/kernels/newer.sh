@@ -37,11 +37,8 @@ if [ ! -d "$source" ]; then
 fi
 
 if [ ! -x "$pahole/pahole" ]; then
-  rm -rf "$pahole" "$apt"/cache/archives/*.deb
-  mkdir -p "$pahole/root"
-  # The status file is empty, so "install" fetches all that pahole stands on; nothing is installed.
-  apt-get -c "$apt/apt.conf" -o Debug::NoLocking=true -q -y --no-install-recommends --download-only install pahole >&2
-  for package in "$apt"/cache/archives/*.deb; do dpkg-deb -x "$package" "$pahole/root"; done
+  rm -rf "$pahole"
+  unpack_packages "$apt" "$pahole/root" pahole
   loader=$(cd "$pahole/root" && ls -d usr/lib/*/ld-linux*.so.* | head -n 1)
   cat >"$pahole/pahole.new" <<SCRIPT
 #!/bin/sh

@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import test from 'ava';
 import { renderSizeData, splice } from '../../scripts/size-data.js';
 import { repository } from '../support/fixtures.js';
-import type { LinkedResult, LinkSizes } from './support/linked.js';
 import { LINKED_KERNELS, linkedKernel } from './support/linked-kernels.js';
+import type { LinkedResult, LinkSizes } from './support/linked-result.js';
 
 test('every kernel that is linked has a configuration, and names are told once', t => {
   const names = LINKED_KERNELS.map(({ name }) => name);
@@ -38,6 +38,8 @@ const result: LinkedResult = {
       carrier: 4600,
       carrierXz: 1500,
       withCarrier: { total: 2003, available: 990 },
+      pages: { peak: 9000, stay: 2100, missed: 0 },
+      walked: 3001,
       split: [{ wall: 1.24, processor: 0.61 }],
       rebased: [
         { wall: 0.4, processor: 0.2 },
@@ -50,6 +52,7 @@ const result: LinkedResult = {
   ],
   initcalls: 277,
   messages: 2,
+  programs: { core: 10, probe: 2 },
   findings: [],
 };
 
@@ -62,7 +65,8 @@ test('the tables say what was measured', t => {
     '|  | complete |  | 1,050 | 12.5 % | 5.00 % |',
     '|  | complete | 2,003 | +3 | 1,004 | +4 | 990 | −10 |',
     '| ARMv7, 6.12.0 | complete | 1 | 1.2 (0.6) | 3 | 0.3 (0.3) | 0.9 (0.7) |',
-    '| ARMv7, 6.12.0 | nf_defrag_ipv4, nf_defrag_ipv6, nf_conntrack, nf_nat, tcp_cubic, tcp_dctcp, tcp_bbr, dummy | 277 | 2 | 1 |',
+    '| ARMv7, 6.12.0 | nf_defrag_ipv4, nf_defrag_ipv6, nf_conntrack, nf_nat, tcp_cubic, tcp_dctcp, tcp_bbr, dummy | 277 | 2 | 3,001 | 10 | 2 | 1 |',
+    '| ARMv7, 6.12.0 | complete | 5 | 4 | 9,000 | 2,100 |',
   ])
     t.true(text.includes(row), row);
 });

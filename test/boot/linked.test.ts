@@ -3,6 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { haveTool } from '../support/tools.js';
+import { haveLibbpf } from '../support/type-walk.js';
+import { haveBpftool } from './support/core-relocations.js';
 import { proveLinked } from './support/linked.js';
 import { builtTree, isBuilt, type LinkedKernel, linkedKernel } from './support/linked-kernels.js';
 
@@ -21,7 +23,9 @@ function canLink(t: ExecutionContext, { name, machine }: LinkedKernel): boolean 
   return (
     haveTool(t, machine.qemu, machine.qemuPackage) &&
     haveTool(t, `${machine.cross}gcc`, machine.crossPackage) &&
-    haveTool(t, 'pahole', 'dwarves')
+    haveTool(t, 'pahole', 'dwarves') &&
+    haveLibbpf(t) &&
+    (machine.debian === undefined || haveBpftool(t, machine.debian))
   );
 }
 

@@ -12,10 +12,10 @@ import { distill, writeDistilled } from '../support/distill.js';
 import { fixture } from '../support/fixtures.js';
 import { scratchFolder } from '../support/scratch.js';
 import { haveTool } from '../support/tools.js';
-import { compareBoots, readBootLog } from './support/boot-log.js';
-import { initramfs } from './support/initramfs.js';
-import { compileProbe, readProbe } from './support/probe.js';
-import { boot, MALTA } from './support/qemu.js';
+import { compareBoots } from './support/boot-log.js';
+import { MALTA } from './support/qemu.js';
+import { bootSteps, type SampleBoot } from './support/sample.js';
+import { moduleSteps } from './support/steps.js';
 
 const KERNEL = 'mips32-malta-be';
 const MODULES = ['tcp_bbr.ko', 'dummy.ko'];
@@ -42,17 +42,13 @@ function makeDistilled(to: string): void {
   }
 }
 
-async function bootWith(kernel: string, from: string) {
-  const modules = MODULES.map(path => ({ path, data: readFileSync(join(from, path)) }));
-  const list = MODULES.map(name => `/${name}\n`).join('');
-  const init = { path: 'init', data: readFileSync(compileProbe(MALTA.cross)), mode: 0o755 };
-  const text = await boot(
+const bootWith = (kernel: string, from: string): Promise<SampleBoot> =>
+  bootSteps(
     MALTA,
     kernel,
-    initramfs([init, { path: 'modules.list', data: Buffer.from(list) }, ...modules]),
+    folder,
+    moduleSteps(MODULES, name => join(from, name)),
   );
-  return { log: readBootLog(text), probe: readProbe(text), text };
-}
 
 test.serial(
   'modules with .BTF.base load on a split kernel whose base has the types that they name, and on no other',

@@ -14,19 +14,20 @@ function onPath(tool: string): boolean {
   });
 }
 
-/**
- * False when a tool is not installed: the test says so and ends. In CI that is a failure, so that a proof never
- * disappears unnoticed.
- */
-export function haveTool(t: ExecutionContext, tool: string, debianPackage: string): boolean {
-  if (onPath(tool)) return true;
-  const message = `not tested: ${tool} is missing (apt-get install ${debianPackage})`;
+/** Always false. The test says what is missing and ends; in CI that is a failure, so that a proof never disappears unnoticed. */
+export function missing(t: ExecutionContext, what: string): false {
+  const message = `not tested: ${what}`;
   if (process.env.CI) t.fail(message);
   else {
     t.log(message);
     t.pass();
   }
   return false;
+}
+
+/** False when a tool is not installed: see `missing`. */
+export function haveTool(t: ExecutionContext, tool: string, debianPackage: string): boolean {
+  return onPath(tool) || missing(t, `${tool} is missing (apt-get install ${debianPackage})`);
 }
 
 /** Debian keeps bpftool, depmod and modinfo in sbin, which a user's PATH lacks. */

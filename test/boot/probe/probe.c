@@ -8,31 +8,33 @@
  *   probe: begin
  *   probe: memtotal KIB
  *   probe: prog_load 0|-ERRNO          a two-instruction socket filter; fails when vmlinux BTF cannot be parsed
- *   probe: loading PATH                before, and
- *   probe: insmod PATH 0|-ERRNO        after each module that /modules.list names, one path a line, in its order
- *   probe: load PATH 0|-ERRNO [WORDS]  BPF_BTF_LOAD of each file that /load.list names; of a failure, the log's last line
- *   probe: try PATH 0|-ERRNO           insmod of each module that /try.list names, and rmmod of vmlinux_btf after a success
- *   probe: program NAME …              of each line of /programs.list, after the modules: see programs.c
- *   then /later-modules.list and /later-programs.list, in the same words
+ *   …                                  what the steps say
  *   probe: btf NAME SIZE SHA256        each file of /sys/kernel/btf; "probe: btf NAME -ERRNO" when it cannot be read
- *   probe: memavailable KIB            after the files of /modules.list were removed
  *   probe: end
+ *
+ * The steps stand in /steps.list, one a line, and are taken in their order:
+ *
+ *   load PATH          BPF_BTF_LOAD: "probe: load PATH 0|-ERRNO [WORDS]"; of a failure, the log's last line
+ *   insmod PATH        "probe: loading PATH" before, "probe: insmod PATH 0|-ERRNO" after
+ *   count PATH         the same, and how much memory that took: see pages.c
+ *   try PATH           insmod, and rmmod of vmlinux_btf after a success: "probe: try PATH 0|-ERRNO"
+ *   rmmod NAME         "probe: rmmod NAME 0|-ERRNO"
+ *   forget PATH        removes a file: in the initramfs it is memory that on flash it is not
+ *   memory             "probe: memavailable KIB": MemAvailable and what is free on the lists of the processors
+ *   program …          a BPF program, struct_ops … a struct_ops: see programs.c
+ *   run …, write …, mount …    a program of the initramfs, a line into a file, a file system: see commands.c
  */
 #include <dirent.h>
-#include <errno.h>
 #include <fcntl.h>
-#include <linux/bpf.h>
 #include <stdarg.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
+#include "bpf.h"
 #include "probe.h"
 #include "sha256.h"
 
@@ -54,7 +56,7 @@ void say(const char *format, ...)
 		reboot(RB_POWER_OFF);
 }
 
-static void mount_at(const char *type, const char *target)
+void mount_at(const char *type, const char *target)
 {
 	mkdir(target, 0755);
 	if (mount(type, target, type, 0, NULL) < 0 && errno != EBUSY)
@@ -67,17 +69,10 @@ static int try_prog_load(void)
 		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0 },
 		{ .code = BPF_JMP | BPF_EXIT },
 	};
-	union bpf_attr attr;
-	long fd;
+	int fd = load_insns(BPF_PROG_TYPE_SOCKET_FILTER, program, sizeof(program) / sizeof(program[0]));
 
-	memset(&attr, 0, sizeof(attr));
-	attr.prog_type = BPF_PROG_TYPE_SOCKET_FILTER;
-	attr.insns = (uintptr_t)program;
-	attr.insn_cnt = sizeof(program) / sizeof(program[0]);
-	attr.license = (uintptr_t) "GPL";
-	fd = syscall(SYS_bpf, BPF_PROG_LOAD, &attr, sizeof(attr));
 	if (fd < 0)
-		return -errno;
+		return fd;
 	close(fd);
 	return 0;
 }
@@ -108,24 +103,24 @@ static void try_btf_load(const char *path)
 	memset(&attr, 0, sizeof(attr));
 	attr.btf = (uintptr_t)data;
 	attr.btf_size = size;
-	fd = syscall(SYS_bpf, BPF_BTF_LOAD, &attr, sizeof(attr));
+	fd = bpf(BPF_BTF_LOAD, &attr);
 	if (fd >= 0) {
 		say("load %s 0", path);
 		close(fd);
 		return;
 	}
-	result = -errno;
+	result = fd;
 	attr.btf_log_buf = (uintptr_t)log;
 	attr.btf_log_size = sizeof(log);
 	attr.btf_log_level = 1;
 	log[0] = '\0';
-	fd = syscall(SYS_bpf, BPF_BTF_LOAD, &attr, sizeof(attr));
+	fd = bpf(BPF_BTF_LOAD, &attr);
 	say("load %s %d %.300s", path, result, last_line(log));
 	if (fd >= 0)
 		close(fd);
 }
 
-static int insmod(const char *path)
+int insmod(const char *path)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	int result;
@@ -137,13 +132,19 @@ static int insmod(const char *path)
 	return result;
 }
 
+static int rmmod(const char *name)
+{
+	return syscall(SYS_delete_module, name, O_NONBLOCK) < 0 ? -errno : 0;
+}
+
 static void try_module(const char *path)
 {
 	int result = insmod(path);
+	int removed = result == 0 ? rmmod("vmlinux_btf") : 0;
 
 	say("try %s %d", path, result);
-	if (result == 0 && syscall(SYS_delete_module, "vmlinux_btf", O_NONBLOCK) < 0)
-		say("rmmod %s -%d", path, errno);
+	if (removed < 0)
+		say("rmmod vmlinux_btf %d", removed);
 }
 
 static void load_module(const char *path)
@@ -152,26 +153,14 @@ static void load_module(const char *path)
 	say("insmod %s %d", path, insmod(path));
 }
 
-/* A file of the initramfs is memory that a file on flash is not. */
-static void forget_module(const char *path)
+static void remove_module(const char *name)
 {
-	unlink(path);
+	say("rmmod %s %d", name, rmmod(name));
 }
 
-/* For each line of a list; a list that is missing is empty. */
-static void each(const char *list, void (*use)(const char *line))
+static void forget_file(const char *path)
 {
-	FILE *file = fopen(list, "r");
-	char line[512];
-
-	if (file == NULL)
-		return;
-	while (fgets(line, sizeof(line), file) != NULL) {
-		line[strcspn(line, "\n")] = '\0';
-		if (line[0] != '\0')
-			use(line);
-	}
-	fclose(file);
+	unlink(path);
 }
 
 static void report_btf(const char *name)
@@ -219,18 +208,73 @@ static void report_all_btf(void)
 		report_btf(entries[i]->d_name);
 }
 
-/* One line of /proc/meminfo, in KiB. */
-static void report_memory(const char *key, const char *field)
+/* The sum of what stands behind a word in a file of /proc. */
+static long sum_of(const char *path, const char *word)
 {
-	FILE *file = fopen("/proc/meminfo", "r");
-	size_t length = strlen(field);
+	FILE *file = fopen(path, "re");
+	long sum = 0;
 	char line[128];
+
+	while (file != NULL && fgets(line, sizeof(line), file) != NULL) {
+		char *field = line + strspn(line, " ");
+
+		if (strncmp(field, word, strlen(word)) == 0)
+			sum += strtol(field + strlen(word), NULL, 10);
+	}
+	if (file != NULL)
+		fclose(file);
+	return sum;
+}
+
+/*
+ * What was freed is free at once only in part: some of it waits for RCU and for workers. Megabytes of it then lie on lists of
+ * the processors (/proc/zoneinfo), which MemFree and MemAvailable do not count.
+ */
+static void report_available(const char *unused)
+{
+	long page = sysconf(_SC_PAGESIZE) / 1024;
+
+	(void)unused;
+	usleep(200000);
+	say("memavailable %ld", sum_of("/proc/meminfo", "MemAvailable:") + page * sum_of("/proc/zoneinfo", "count:"));
+}
+
+static const struct step {
+	const char *verb;
+	void (*take)(const char *words);
+} steps[] = {
+	{ "load", try_btf_load },      { "insmod", load_module },   { "count", count_pages },
+	{ "try", try_module },	       { "rmmod", remove_module },  { "forget", forget_file },
+	{ "memory", report_available }, { "program", try_program }, { "struct_ops", try_struct_ops },
+	{ "run", run_command },	       { "write", write_line },    { "mount", mount_more },
+};
+
+static void take_step(char *line)
+{
+	char *words = line + strcspn(line, " ");
+
+	if (*words != '\0')
+		*words++ = '\0';
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++)
+		if (strcmp(steps[i].verb, line) == 0) {
+			steps[i].take(words);
+			return;
+		}
+	say("no such step: %.100s %.300s", line, words);
+}
+
+static void take_steps(void)
+{
+	FILE *file = fopen("/steps.list", "re");
+	char line[512];
 
 	if (file == NULL)
 		return;
-	while (fgets(line, sizeof(line), file) != NULL)
-		if (strncmp(line, field, length) == 0)
-			say("%s %ld", key, strtol(line + length, NULL, 10));
+	while (fgets(line, sizeof(line), file) != NULL) {
+		line[strcspn(line, "\n")] = '\0';
+		if (line[0] != '\0')
+			take_step(line);
+	}
 	fclose(file);
 }
 
@@ -242,20 +286,13 @@ int main(void)
 		kmsg = STDERR_FILENO;
 	mount_at("proc", "/proc");
 	mount_at("sysfs", "/sys");
+	mount_at("bpf", "/sys/fs/bpf");
 
 	say("begin");
-	report_memory("memtotal", "MemTotal:");
+	say("memtotal %ld", sum_of("/proc/meminfo", "MemTotal:"));
 	say("prog_load %d", try_prog_load());
-	each("/load.list", try_btf_load);
-	each("/try.list", try_module);
-	each("/modules.list", load_module);
-	each("/programs.list", try_program);
-	each("/later-modules.list", load_module);
-	each("/later-programs.list", try_program);
+	take_steps();
 	report_all_btf();
-	each("/modules.list", forget_module);
-	usleep(200000);
-	report_memory("memavailable", "MemAvailable:");
 	say("end");
 	sync();
 	reboot(RB_POWER_OFF);

@@ -1,71 +1,39 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * BPF programs, with nothing but the bpf() system call. Who wrote the initramfs assembled them and knows all type ids. A
- * line of the list is one of
+ * BPF programs, with nothing but the bpf() system call. Who wrote the initramfs assembled them and knows all type ids. The
+ * step is
  *
  *   program NAME TYPE ATTACH_TYPE ATTACH_BTF ATTACH_ID BTFS USE
- *   struct_ops NAME VALUE_TYPE_ID
  *
- * and /programs/NAME holds the instructions, or the bytes of the value. BTFS are names of /sys/kernel/btf, with commas, or
- * "-": a kfunc call with offset n, and a BTF id in a 64-bit immediate whose second half is n, mean the nth of them (from 1
- * on, 0 is vmlinux). USE:
+ * and /programs/NAME holds the instructions. BTFS are names of /sys/kernel/btf, with commas, or "-": a kfunc call with offset
+ * n, and a BTF id in a 64-bit immediate whose second half is n, mean the nth of them (from 1 on, 0 is vmlinux). USE:
  *
  *   load            nothing more
  *   run             BPF_PROG_TEST_RUN, with a packet where the type wants one
- *   attach          attached; then a file is opened, a process made, and the test functions of net/bpf/test_run.c run
- *   member:OFFSET   stays loaded, for the next struct_ops: its descriptor goes to that offset of the value
+ *   attach          attached; then a file is opened, a process made, and the test functions of net/bpf/test_run.c run, or an
+ *                   iterator is read to its end
+ *   tracepoint:NAME attached to a raw tracepoint; then as above, without test functions
+ *   member:OFFSET   stays loaded, for the next struct_ops: its descriptor goes to that offset of the value (struct-ops.c)
  *
- * A struct_ops is registered, and a TCP connection on the loopback uses the congestion control NAME. What is said:
+ * What is said:
  *
  *   probe: program NAME load 0|-ERRNO [WORDS]     of a failure, the last line of the verifier's log
  *   probe: program NAME return NUMBER|-ERRNO      of `run`; with -ERRNO also where the run itself failed
- *   probe: program NAME attach 0|-ERRNO           of `attach` and struct_ops
- *   probe: program NAME connect 0|-ERRNO          of struct_ops
- *   probe: program NAME runs COUNT                of `attach` and of the members of a struct_ops: how often the kernel ran it
+ *   probe: program NAME attach 0|-ERRNO           of those that are attached
+ *   probe: program NAME read BYTES|-ERRNO         of an iterator
+ *   probe: program NAME runs COUNT                of those that are attached: how often the kernel ran it
  */
-#include <arpa/inet.h>
-#include <errno.h>
 #include <fcntl.h>
-#include <linux/bpf.h>
-#include <net/if.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
+#include "bpf.h"
 #include "probe.h"
+#include "programs.h"
 
 #define MAX_BTFS 8
-#define MAX_MEMBERS 16
-
-static struct member {
-	char name[32];
-	unsigned int offset;
-	int fd;
-} members[MAX_MEMBERS];
-static int member_count;
-
-/* 0 or more, or -ERRNO. */
-static int bpf(int command, union bpf_attr *attr)
-{
-	long result = syscall(SYS_bpf, command, attr, sizeof(*attr));
-
-	return result < 0 ? -errno : result;
-}
-
-static int info_of(int fd, void *info, uint32_t size)
-{
-	union bpf_attr attr = { .info = { .bpf_fd = fd, .info_len = size, .info = (uintptr_t)info } };
-
-	return bpf(BPF_OBJ_GET_INFO_BY_FD, &attr);
-}
 
 /* The BTF of vmlinux or of a module, by its name in /sys/kernel/btf; -ENOENT when there is none. */
 static int btf_fd(const char *name)
@@ -88,7 +56,7 @@ static int btf_fd(const char *name)
 	return -ENOENT;
 }
 
-static ssize_t read_file(const char *name, void *to, size_t size)
+ssize_t read_file(const char *name, void *to, size_t size)
 {
 	char path[64];
 	int fd;
@@ -109,7 +77,7 @@ static void insert_btfs(struct bpf_insn *insns, int count, const int *btfs)
 			insns[i + 1].imm = btfs[insns[i + 1].imm];
 }
 
-static long runs_of(int prog)
+long runs_of(int prog)
 {
 	struct bpf_prog_info info = { 0 };
 	int result = info_of(prog, &info, sizeof(info));
@@ -133,12 +101,9 @@ static int test_run(int prog, int type, uint32_t *returned)
 }
 
 /* Whatever an attached program may wait for. */
-static void stir(int prog, int link, int attach_type)
+static void stir(void)
 {
-	static char buffer[4096];
-	union bpf_attr iter = { .iter_create = { .link_fd = link } };
 	int fd = open("/init", O_RDONLY | O_CLOEXEC);
-	uint32_t returned;
 	pid_t child;
 
 	close(fd);
@@ -146,25 +111,49 @@ static void stir(int prog, int link, int attach_type)
 	if (child == 0)
 		_exit(0);
 	waitpid(child, NULL, 0);
-	if (attach_type == BPF_TRACE_ITER) {
-		fd = bpf(BPF_ITER_CREATE, &iter);
-		while (read(fd, buffer, sizeof(buffer)) > 0)
-			;
-		close(fd);
-	} else {
-		test_run(prog, BPF_PROG_TYPE_TRACING, &returned);
-	}
+}
+
+/* One iteration to its end. */
+static void iterate(const char *name, int link)
+{
+	static char buffer[4096];
+	union bpf_attr iter = { .iter_create = { .link_fd = link } };
+	int fd = bpf(BPF_ITER_CREATE, &iter);
+	ssize_t got = fd, sum = 0;
+
+	while (fd >= 0 && (got = read(fd, buffer, sizeof(buffer))) > 0)
+		sum += got;
+	say("program %s read %d", name, fd < 0 ? fd : got < 0 ? -errno : (int)sum);
+	close(fd);
 }
 
 static void attach(const char *name, int prog, int attach_type)
 {
 	union bpf_attr attr = { .link_create = { .prog_fd = prog, .attach_type = attach_type } };
 	int link = bpf(BPF_LINK_CREATE, &attr);
+	uint32_t returned;
 
 	say("program %s attach %d", name, link < 0 ? link : 0);
 	if (link < 0)
 		return;
-	stir(prog, link, attach_type);
+	stir();
+	if (attach_type == BPF_TRACE_ITER)
+		iterate(name, link);
+	else
+		test_run(prog, BPF_PROG_TYPE_TRACING, &returned);
+	close(link);
+	say("program %s runs %ld", name, runs_of(prog));
+}
+
+static void attach_raw(const char *name, int prog, const char *tracepoint)
+{
+	union bpf_attr attr = { .raw_tracepoint = { .name = (uintptr_t)tracepoint, .prog_fd = prog } };
+	int link = bpf(BPF_RAW_TRACEPOINT_OPEN, &attr);
+
+	say("program %s attach %d", name, link < 0 ? link : 0);
+	if (link < 0)
+		return;
+	stir();
 	close(link);
 	say("program %s runs %ld", name, runs_of(prog));
 }
@@ -179,12 +168,10 @@ static void use_program(const char *name, const char *use, int prog, int type, i
 		say("program %s return %d", name, result < 0 ? result : (int)returned);
 	} else if (strcmp(use, "attach") == 0) {
 		attach(name, prog, attach_type);
-	} else if (strncmp(use, "member:", 7) == 0 && member_count < MAX_MEMBERS) {
-		struct member *member = &members[member_count++];
-
-		snprintf(member->name, sizeof(member->name), "%s", name);
-		member->offset = strtoul(use + 7, NULL, 10);
-		member->fd = prog;
+	} else if (strncmp(use, "tracepoint:", 11) == 0) {
+		attach_raw(name, prog, use + 11);
+	} else if (strncmp(use, "member:", 7) == 0) {
+		keep_member(name, strtoul(use + 7, NULL, 10), prog);
 		return;
 	}
 	close(prog);
@@ -231,90 +218,22 @@ static void load_program(const char *name, int type, int attach_type, const char
 		close(attr.attach_btf_obj_fd);
 }
 
-/* A map with a value of the kernel's wants a BTF of its maker's, whatever is in it (map_create). */
-static int own_btf(void)
-{
-	static const struct {
-		uint16_t magic;
-		uint8_t version, flags;
-		uint32_t hdr_len, type_off, type_len, str_off, str_len;
-		uint32_t name_off, info, size, bits;
-		char strings[8];
-	} btf = { 0xeb9f, 1, 0, 24, 0, 16, 16, 5, 1, 1 << 24, 4, 32, "\0int" };
-	union bpf_attr attr = { .btf = (uintptr_t)&btf, .btf_size = 24 + 16 + 5 };
-
-	return bpf(BPF_BTF_LOAD, &attr);
-}
-
-/* A TCP connection of this machine with itself, whose client asks for a congestion control. 0 or -ERRNO. */
-static int connect_with(const char *control)
-{
-	struct ifreq lo = { .ifr_name = "lo", .ifr_flags = IFF_UP };
-	struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	socklen_t length = sizeof(address);
-	int server = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	int client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	int failed = ioctl(server, SIOCSIFFLAGS, &lo) < 0 || bind(server, (struct sockaddr *)&address, length) < 0 ||
-		     listen(server, 1) < 0 || getsockname(server, (struct sockaddr *)&address, &length) < 0 ||
-		     setsockopt(client, IPPROTO_TCP, TCP_CONGESTION, control, strlen(control)) < 0 ||
-		     connect(client, (struct sockaddr *)&address, length) < 0;
-	int result = failed ? -errno : 0;
-
-	close(client);
-	close(server);
-	return result;
-}
-
-static void register_struct_ops(const char *name, unsigned int value_type)
-{
-	static _Alignas(8) char value[4096];
-	ssize_t size = read_file(name, value, sizeof(value));
-	uint32_t key = 0;
-	int btf = own_btf();
-	union bpf_attr create = {
-		.map_type = BPF_MAP_TYPE_STRUCT_OPS,
-		.key_size = sizeof(key),
-		.value_size = size < 0 ? 0 : size,
-		.max_entries = 1,
-		.btf_fd = btf,
-		.btf_vmlinux_value_type_id = value_type,
-	};
-	int map = bpf(BPF_MAP_CREATE, &create);
-	union bpf_attr update = { .map_fd = map, .key = (uintptr_t)&key, .value = (uintptr_t)value };
-	union bpf_attr erase = { .map_fd = map, .key = (uintptr_t)&key };
-	int result;
-
-	say("program %s load %d", name, map < 0 ? map : 0);
-	for (int i = 0; i < member_count; i++)
-		*(unsigned long *)(value + members[i].offset) = members[i].fd;
-	if (map >= 0) {
-		result = bpf(BPF_MAP_UPDATE_ELEM, &update);
-		say("program %s attach %d", name, result);
-		if (result == 0)
-			say("program %s connect %d", name, connect_with(name));
-		bpf(BPF_MAP_DELETE_ELEM, &erase);
-		close(map);
-	}
-	for (int i = 0; i < member_count; i++) {
-		say("program %s runs %ld", members[i].name, runs_of(members[i].fd));
-		close(members[i].fd);
-	}
-	member_count = 0;
-	close(btf);
-}
-
-void try_program(const char *line)
+int count_runs(void)
 {
 	union bpf_attr stats = { .enable_stats = { .type = BPF_STATS_RUN_TIME } };
-	int counting = bpf(BPF_ENABLE_STATS, &stats);
+
+	return bpf(BPF_ENABLE_STATS, &stats);
+}
+
+void try_program(const char *words)
+{
+	int counting = count_runs();
 	char name[32], attach_to[64], btfs[128], use[32];
 	unsigned int type, attach_type, id;
 
-	if (sscanf(line, "program %31s %u %u %63s %u %127s %31s", name, &type, &attach_type, attach_to, &id, btfs, use) == 7)
+	if (sscanf(words, "%31s %u %u %63s %u %127s %31s", name, &type, &attach_type, attach_to, &id, btfs, use) == 7)
 		load_program(name, type, attach_type, attach_to, id, btfs, use);
-	else if (sscanf(line, "struct_ops %31s %u", name, &id) == 2)
-		register_struct_ops(name, id);
 	else
-		say("program ? load -%d no such line: %.200s", EINVAL, line);
+		say("program ? load -%d no such line: %.200s", EINVAL, words);
 	close(counting);
 }

@@ -1,6 +1,8 @@
+import type { ByteOrder } from '../../../plugin/bytes/endian.js';
+
 /**
- * BPF instructions (linux/bpf.h, struct bpf_insn) for a little-endian kernel. `r(10)` is the frame pointer; offsets of
- * jumps count instructions, of which a 64-bit immediate is two.
+ * BPF instructions (linux/bpf.h, struct bpf_insn). `r(10)` is the frame pointer; offsets of jumps count instructions, of
+ * which a 64-bit immediate is two.
  */
 export type Instruction = readonly [code: number, registers: number, offset: number, immediate: number];
 
@@ -38,13 +40,20 @@ export const variable = (dst: number, id: number, btf = 0): readonly Instruction
 /** dst = FP + offset */
 export const stack = (dst: number, offset: number): readonly Instruction[] => [copy(dst, FP), add(dst, offset)];
 
-export function assemble(instructions: readonly Instruction[]): Buffer {
+/** For a kernel of that byte order. The registers are bit fields: a big-endian machine has the destination in the upper half. */
+export function assemble(instructions: readonly Instruction[], order: ByteOrder = 'little'): Buffer {
   const bytes = Buffer.alloc(instructions.length * 8);
   for (const [i, [code, both, offset, immediate]] of instructions.entries()) {
     bytes[i * 8] = code;
-    bytes[i * 8 + 1] = both;
-    bytes.writeInt16LE(offset, i * 8 + 2);
-    bytes.writeInt32LE(immediate | 0, i * 8 + 4);
+    if (order === 'little') {
+      bytes[i * 8 + 1] = both;
+      bytes.writeInt16LE(offset, i * 8 + 2);
+      bytes.writeInt32LE(immediate | 0, i * 8 + 4);
+    } else {
+      bytes[i * 8 + 1] = registers(both >> 4, both & 15);
+      bytes.writeInt16BE(offset, i * 8 + 2);
+      bytes.writeInt32BE(immediate | 0, i * 8 + 4);
+    }
   }
   return bytes;
 }

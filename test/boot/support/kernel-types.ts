@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { Btf } from '../../../plugin/btf/btf.js';
+import type { ByteOrder } from '../../../plugin/bytes/endian.js';
 import { MemorySource } from '../../../plugin/bytes/source.js';
 import { ElfFile } from '../../../plugin/elf/file.js';
 
@@ -26,6 +27,10 @@ export class KernelTypes {
     const base = Btf.decode(btfBytes(vmlinux));
     this.#btfs.set('vmlinux', base);
     for (const [name, path] of on) this.#btfs.set(name, Btf.decode(btfBytes(path), base));
+  }
+
+  get order(): ByteOrder {
+    return this.#btf('vmlinux').header.order;
   }
 
   has(name: string, kind: number, btf: string): boolean {

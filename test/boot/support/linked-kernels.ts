@@ -28,6 +28,10 @@ export interface LinkedKernel {
   };
   /** Each after those that it depends on. */
   readonly modules: readonly string[];
+  /** CONFIG_BPF_EVENTS. Without it there are programs of networking alone: no other is tried, and no pages are counted. */
+  readonly tracing: boolean;
+  /** Trampolines, calls of kfuncs and probe events with arguments; without them only programs are tried that need neither. */
+  readonly trampolines: boolean;
 }
 
 /** Of proof.config on common.config. */
@@ -44,6 +48,8 @@ const MODULES = [
 
 const ARM = {
   machine: VIRT_ARM,
+  tracing: true,
+  trampolines: false,
   goals: ['zImage', 'modules'],
   boots: 'arch/arm/boot/zImage',
   compressed: {
@@ -59,6 +65,8 @@ const ARM = {
 
 const MIPS = {
   machine: MALTA,
+  tracing: true,
+  trampolines: false,
   goals: ['vmlinuz', 'modules'],
   boots: 'vmlinux',
   compressed: {
@@ -81,6 +89,8 @@ export const LINKED_KERNELS: readonly LinkedKernel[] = [
     version: '6.12',
     modules: MODULES,
     machine: VIRT_ARM64,
+    tracing: true,
+    trampolines: true,
     goals: ['Image.gz', 'modules'],
     boots: 'vmlinux',
     compressed: {
@@ -107,6 +117,7 @@ export const LINKED_KERNELS: readonly LinkedKernel[] = [
     version: '6.12',
     modules: ['tcp_bbr.ko', 'dummy.ko'],
     ...ARM,
+    tracing: false,
   },
 ];
 

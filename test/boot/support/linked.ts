@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import {
   appendFileSync,
   chmodSync,
@@ -11,82 +10,29 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { execa } from 'execa';
-import { MemorySource } from '../../../plugin/bytes/source.js';
-import { ElfFile } from '../../../plugin/elf/file.js';
 import { cliPath } from '../../support/cli.js';
+import { walkTypes } from '../../support/type-walk.js';
 import { compareBoots } from './boot-log.js';
+import { KernelTypes } from './kernel-types.js';
+import { btfOf, judge } from './linked-judge.js';
 import { BUILD_ENVIRONMENT, builtTree, type LinkedKernel, makeWords, modulePaths } from './linked-kernels.js';
-import { dropKfunc } from './sabotage.js';
+import { LinkedPrograms } from './linked-programs.js';
+import {
+  CLOSURES,
+  type HookedSizes,
+  type LinkedResult,
+  type LinkSizes,
+  type Memory,
+  type Seconds,
+} from './linked-result.js';
+import { CARRIER_BTF } from './program-proof.js';
+import { controlFor, dropKfunc } from './sabotage.js';
 import { bootModules, CARRIER, type SampleBoot } from './sample.js';
+import { residentKib, type Step } from './steps.js';
 
-export const CLOSURES = ['complete', 'forward'] as const;
-
-/** KiB, of /proc/meminfo. */
-export interface Memory {
-  readonly total: number;
-  /** After the modules of the kernel. */
-  readonly available: number;
-}
-
-/** What one link came to, in bytes. */
-export interface LinkSizes {
-  /** The compressed image as make leaves it. */
-  readonly image: number;
-  /** The same with its `.BTF` zeroed, compressed by the same command. */
-  readonly imageZeroed: number;
-  /** `.BTF` of vmlinux. */
-  readonly btf: number;
-  /** `.BTF` of all modules of the build. */
-  readonly modules: number;
-  /** `.BTF` by module. */
-  readonly module: Readonly<Record<string, number>>;
+interface LinkedBoot extends SampleBoot {
+  /** After its modules; what later steps bring along is not counted. */
   readonly memory: Memory;
-}
-
-/** A link through the hook. */
-export interface HookedSizes extends LinkSizes {
-  readonly closure: (typeof CLOSURES)[number];
-  readonly types: { readonly full: number; readonly base: number };
-  readonly rest: number;
-  readonly carrier: number;
-  readonly carrierXz: number;
-  /** With the carrier loaded, after the modules. */
-  readonly withCarrier: Memory;
-  /** Of each split within a link, and of the check and the carrier at the end of make. */
-  readonly split: readonly Seconds[];
-  /**
-   * Of each module: what the scripts that stand for its tools took, without the tools themselves. Processor time is that of the scripts;
-   * kbuild, which re-bases, is another process.
-   */
-  readonly rebased: readonly Seconds[];
-  readonly finish: Seconds;
-  /** Differences of the boots, and what else was not as it has to be. */
-  readonly findings: readonly string[];
-}
-
-export interface Seconds {
-  readonly wall: number;
-  readonly processor: number;
-}
-
-/** What `proveLinked` measured. */
-export interface LinkedResult {
-  readonly name: string;
-  /** Of the kernel, such as 6.12.107. */
-  readonly release: string;
-  readonly unsplit: LinkSizes;
-  readonly split: readonly HookedSizes[];
-  readonly initcalls: number;
-  readonly messages: number;
-  readonly findings: readonly string[];
-}
-
-const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
-const shown = (bytes: Uint8Array): { size: number; sha256: string } => ({ size: bytes.length, sha256: sha256(bytes) });
-
-function btfOf(path: string): Uint8Array {
-  const elf = ElfFile.open(new MemorySource(readFileSync(path), path));
-  return elf.data(elf.section('.BTF'));
 }
 
 /** An object tree that is linked again and again. */
@@ -209,13 +155,24 @@ TIMEFORMAT="${what} \${*: -1} %R %U %S"\n{ time '${program}' "$@" 2>&3; } 3>&2 2
     return modules;
   }
 
-  boot(names: readonly string[]): Promise<SampleBoot> {
-    const paths = modulePaths(this.path);
-    const { name, machine } = this.kernel;
+  /** Path of a module, the carrier among them, by its file name. */
+  readonly module = (name: string): string =>
+    this.file(name === CARRIER ? `.vmlinux-btf/${CARRIER}` : (modulePaths(this.path).get(name) ?? name));
+
+  /** Loads modules, measures memory, and takes more steps; its console is kept in a log. */
+  async boot(names: readonly string[], more: readonly Step[] = []): Promise<LinkedBoot> {
+    const { name, machine, boots } = this.kernel;
     const sample = { name, machine, modules: [], dependent: [] };
-    const from = (file: string): string =>
-      this.file(file === CARRIER ? `.vmlinux-btf/${CARRIER}` : (paths.get(file) ?? file));
-    return bootModules(sample, this.file(this.kernel.boots), this.#folder, names, from);
+    const boot = await bootModules(sample, this.file(boots), this.#folder, names, this.module, more);
+    appendFileSync(join(this.#folder, 'boots.log'), boot.text);
+    const { memTotal = 0, memAvailable = 0 } = boot.probe;
+    return { ...boot, memory: { total: memTotal, available: memAvailable + residentKib(more) } };
+  }
+
+  /** The BTF of a kernel and its modules; `more`: of others on it, by name. */
+  types(vmlinux: string, more: Readonly<Record<string, string>> = {}): KernelTypes {
+    const modules = this.kernel.modules.map(name => [name.slice(0, -'.ko'.length), this.module(name)] as const);
+    return new KernelTypes(this.file(vmlinux), new Map([...modules, ...Object.entries(more)]));
   }
 
   get #architecture(): string {
@@ -244,7 +201,7 @@ TIMEFORMAT="${what} \${*: -1} %R %U %S"\n{ time '${program}' "$@" 2>&3; } 3>&2 2
     return { image: size, imageZeroed: size - (whole - (await compress(bytes))) };
   }
 
-  async sizes({ probe }: SampleBoot): Promise<LinkSizes> {
+  async sizes(boot: LinkedBoot): Promise<LinkSizes> {
     const btf = btfOf(this.file('vmlinux'));
     const module = Object.fromEntries(
       [...modulePaths(this.path)].map(([name, path]) => [name, btfOf(this.file(path)).length]),
@@ -254,7 +211,7 @@ TIMEFORMAT="${what} \${*: -1} %R %U %S"\n{ time '${program}' "$@" 2>&3; } 3>&2 2
       btf: btf.length,
       modules: Object.values(module).reduce((sum, size) => sum + size, 0),
       module,
-      memory: memoryOf({ probe }),
+      memory: boot.memory,
     };
   }
 
@@ -262,34 +219,6 @@ TIMEFORMAT="${what} \${*: -1} %R %U %S"\n{ time '${program}' "$@" 2>&3; } 3>&2 2
   get linked(): number {
     return statSync(this.file('vmlinux')).mtimeMs;
   }
-}
-
-function memoryOf({ probe }: Pick<SampleBoot, 'probe'>): Memory {
-  return { total: probe.memTotal ?? 0, available: probe.memAvailable ?? 0 };
-}
-
-/** What is wrong with the boot of a split kernel: sentences, none for a good one. */
-function judge(tree: Tree, before: SampleBoot, after: SampleBoot, names: readonly string[], which: string): string[] {
-  const found = compareBoots(before.log, after.log);
-  if (after.probe.progLoad !== 0) found.push(`no BPF program loads: ${after.probe.progLoad}`);
-  for (const name of names) {
-    const result = after.probe.insmod.get(`/${name}`);
-    if (result !== 0) found.push(`insmod ${name}: ${result}`);
-  }
-  const side = (name: string): Uint8Array => readFileSync(tree.file(`.vmlinux-btf/${name}`));
-  const paths = modulePaths(tree.path);
-  const files = new Map<string, Uint8Array>([['vmlinux', side('base.btf')]]);
-  for (const name of names)
-    files.set(
-      name.slice(0, -'.ko'.length),
-      name === CARRIER ? side('rest.btf') : btfOf(tree.file(paths.get(name) ?? name)),
-    );
-  for (const [name, bytes] of files) {
-    const [is, must] = [after.probe.btf.get(name), shown(bytes)];
-    if (is?.sha256 !== must.sha256)
-      found.push(`/sys/kernel/btf/${name} has ${is?.size} bytes, not the ${must.size} of its file`);
-  }
-  return found.map(sentence => `${which}: ${sentence}`);
 }
 
 /**
@@ -303,17 +232,22 @@ export async function proveLinked(
   closures: readonly HookedSizes['closure'][] = CLOSURES,
 ): Promise<LinkedResult> {
   const { modules } = kernel;
+  if (!kernel.tracing)
+    say('no CONFIG_BPF_EVENTS: programs of networking alone are tried, and the pages of the carrier are not counted');
   say('copying the object tree');
   const tree = await Tree.copy(kernel, folder);
   say('linking without the hook');
   await tree.make(...kernel.goals);
+  const original = join(folder, 'unsplit.btf');
+  writeFileSync(original, btfOf(tree.file('vmlinux')));
+  const programs = new LinkedPrograms(kernel, tree.types('vmlinux'));
   say('booting it');
-  const before = await tree.boot(modules);
-  appendFileSync(join(folder, 'boots.log'), before.text);
+  const before = await tree.boot(modules, programs.unsplitSteps());
   if (!before.log.complete) throw new Error(`the unsplit kernel does not boot:\n${before.text.slice(-2000)}`);
   const findings = [
     ...compareBoots(before.log, before.log),
     ...modules.filter(name => before.probe.insmod.get(`/${name}`) !== 0).map(name => `unsplit: insmod ${name} fails`),
+    ...programs.judgeUnsplit(before.probe),
   ];
   const unsplit = await tree.sizes(before);
   const split: HookedSizes[] = [];
@@ -325,29 +259,40 @@ export async function proveLinked(
     await tree.hooked('--closure', closure);
     if (tree.linked !== linked) found.push('nothing changed, and it was linked again');
     const finish = await tree.finish();
-    const boots: SampleBoot[] = [];
-    for (const [which, names] of [
-      ['without the carrier', modules],
-      ['the carrier last', [...modules, CARRIER]],
-      ['the carrier first', [CARRIER, ...modules]],
+    const [base, rest] = ['base.btf', 'rest.btf'].map(name => tree.file(`.vmlinux-btf/${name}`));
+    const walk = await walkTypes(original, base, rest);
+    found.push(...walk.wrong.slice(0, 20), ...(walk.wrong.length > 20 ? [`${walk.wrong.length} such`] : []));
+    const kernelTypes = tree.types('.vmlinux-btf/base.btf', { [CARRIER_BTF]: rest });
+    const boots: LinkedBoot[] = [];
+    for (const [which, names, steps] of [
+      ['without the carrier at first', modules, programs.splitSteps(kernelTypes, tree.module)],
+      ['the carrier last', [...modules, CARRIER], []],
+      ['the carrier first', [], programs.carrierFirstSteps(kernelTypes, tree.module)],
     ] as const) {
       say(`booting it, ${which}`);
-      const boot = await tree.boot(names);
-      appendFileSync(join(folder, 'boots.log'), boot.text);
+      const boot = await tree.boot(names, steps);
       boots.push(boot);
-      found.push(...judge(tree, before, boot, names, which));
+      found.push(...judge(tree, before, boot, which));
     }
+    const [withoutFirst, carrierLast, carrierFirst] = boots;
+    found.push(
+      ...programs.judgeSplit(kernelTypes, before.probe, withoutFirst.probe, closure),
+      ...programs.judgeCarrierFirst(kernelTypes, before.probe, carrierFirst.probe, statSync(rest).size),
+    );
+    const pages = carrierFirst.probe.pages.get(`/${CARRIER}`);
     const carrier = tree.file(`.vmlinux-btf/${CARRIER}`);
     const compressed = await execa('xz', ['-6', '--check=crc32', '--stdout', carrier], { encoding: 'buffer' });
     const { types } = JSON.parse(readFileSync(tree.file('.vmlinux-btf/link.json'), 'utf8'));
     split.push({
       closure,
       types,
-      ...(await tree.sizes(boots[0])),
-      rest: statSync(tree.file('.vmlinux-btf/rest.btf')).size,
+      ...(await tree.sizes(withoutFirst)),
+      rest: statSync(rest).size,
       carrier: statSync(carrier).size,
       carrierXz: compressed.stdout.length,
-      withCarrier: memoryOf(boots[1]),
+      withCarrier: carrierLast.memory,
+      ...(typeof pages === 'object' ? { pages } : {}),
+      walked: Object.values(walk.found).reduce((sum, count) => sum + count, 0),
       ...taken,
       finish,
       findings: found,
@@ -362,21 +307,25 @@ export async function proveLinked(
     split,
     initcalls: before.log.initcalls.length,
     messages: before.log.messages.length,
+    programs: programs.count,
     findings,
   };
 }
 
-/** A kfunc is dropped from the vmlinux that was linked last, and the image made of that. */
+/** A kfunc of the vmlinux that was linked last is dropped, and the image made of that. */
 async function negativeControl(tree: Tree, before: SampleBoot): Promise<string[]> {
+  const control = controlFor(before.log);
+  if (control === undefined) return ['negative control: no kfuncs of this kernel register without a split'];
   const vmlinux = tree.file('vmlinux');
   const good = join(tree.path, 'vmlinux.good');
   copyFileSync(vmlinux, good);
-  writeFileSync(vmlinux, dropKfunc(readFileSync(vmlinux), 'bpf_task_acquire'));
+  writeFileSync(vmlinux, dropKfunc(readFileSync(vmlinux), control.kfunc));
   await tree.make(tree.kernel.goals[0]);
   const broken = await tree.boot(tree.kernel.modules);
   copyFileSync(good, vmlinux);
   const differences = compareBoots(before.log, broken.log);
-  return differences.some(line => /initcall kfunc_init returned 0(?:, 0)*, now .*-22/.test(line))
+  const shows = new RegExp(`initcall ${control.initcall} returned 0(?:, 0)*, now .*-22`);
+  return differences.some(line => shows.test(line))
     ? []
-    : [`negative control: a kfunc was dropped, and only this was found: ${differences.join('; ')}`];
+    : [`negative control: ${control.kfunc} was dropped, and only this was found: ${differences.join('; ')}`];
 }

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { Btf } from '../../../plugin/btf/btf.js';
 import type { Findings } from '../../../plugin/btf/lint/findings.js';
 import { type KernelRules, kernelRules } from '../../../plugin/btf/lint/kernels.js';
@@ -18,9 +17,9 @@ import { BtfBuilder } from '../../support/build-btf.js';
 import { caseBytes, type LintCase } from '../../support/lint/case.js';
 import { mutate, randomNumbers } from '../../support/lint/mutate.js';
 import { addValidTypes } from '../../support/lint/valid-btf.js';
-import { type InitramfsFile, initramfs } from './initramfs.js';
-import { compileProbe, type ProbeReport, readProbe } from './probe.js';
+import { type ProbeReport, readProbe } from './probe.js';
 import { boot, type Machine } from './qemu.js';
+import { type Step, step, stepsInitramfs } from './steps.js';
 
 /** A kernel that is asked: 32 bit, with modules and an initramfs. */
 export interface LintKernel {
@@ -178,22 +177,11 @@ async function tryAll(
   loads: readonly Uint8Array[],
   modules: readonly Uint8Array[],
 ): Promise<{ probe: ProbeReport; text: string }> {
-  const files = [
-    ...loads.map((data, i) => ({ path: `load/${i}`, data })),
-    ...modules.map((data, i) => ({ path: `try/${i}.ko`, data })),
-  ];
-  const list = (folder: string): Buffer =>
-    Buffer.from(
-      files
-        .filter(({ path }) => path.startsWith(folder))
-        .map(({ path }) => `/${path}\n`)
-        .join(''),
-    );
-  const lists = [
-    { path: 'load.list', data: list('load/') },
-    { path: 'try.list', data: list('try/') },
-  ];
-  const text = await bootKernel(kernel, [...lists, ...files]);
+  const file = (verb: string, path: string, data: Uint8Array): Step => step(`${verb} /${path}`, { path, data });
+  const text = await bootKernel(kernel, [
+    ...loads.map((data, i) => file('load', `load/${i}`, data)),
+    ...modules.map((data, i) => file('try', `try/${i}.ko`, data)),
+  ]);
   return { probe: readProbe(text), text };
 }
 
@@ -202,7 +190,6 @@ export async function bootVmlinux(kernel: LintKernel): Promise<ProbeReport> {
   return readProbe(await bootKernel(kernel, []));
 }
 
-function bootKernel({ machine, vmlinux, image }: LintKernel, files: readonly InitramfsFile[]): Promise<string> {
-  const init = { path: 'init', data: readFileSync(compileProbe(machine.cross)), mode: 0o755 };
-  return boot(machine, image ?? vmlinux, initramfs([init, ...files]));
+function bootKernel({ machine, vmlinux, image }: LintKernel, steps: readonly Step[]): Promise<string> {
+  return boot(machine, image ?? vmlinux, stepsInitramfs(machine.cross, steps));
 }

@@ -2,7 +2,6 @@ import { KIND_FUNC, KIND_INT, KIND_STRUCT, KIND_TYPEDEF, KIND_VAR } from '../../
 import {
   add,
   and,
-  assemble,
   copy,
   exit,
   FP,
@@ -16,63 +15,31 @@ import {
   mov,
   put32,
   stack,
-  store64,
   variable,
 } from './bpf-assembler.js';
-import type { InitramfsFile } from './initramfs.js';
+import { portablePrograms, typedPointer, writingIterators } from './iterators.js';
 import type { KernelTypes, Place } from './kernel-types.js';
+import {
+  LSM,
+  LSM_MAC,
+  MODIFY_RETURN,
+  type ProbeProgram,
+  program,
+  SCHED_CLS,
+  type Shape,
+  STRUCT_OPS,
+  TRACE_FENTRY,
+  TRACE_FEXIT,
+  TRACE_RAW_TP,
+  TRACING,
+  XDP,
+} from './probe-program.js';
 
-/** What `test/boot/probe/programs.c` reads: a line of its list, and the file that goes with it. */
-export interface ProbeProgram {
-  readonly name: string;
-  readonly line: string;
-  readonly data: Uint8Array;
-}
-
-// enum bpf_prog_type, enum bpf_attach_type and enum bpf_func_id of linux/bpf.h.
-const SCHED_CLS = 3;
-const XDP = 6;
-const TRACING = 26;
-const STRUCT_OPS = 27;
-const LSM = 29;
-const TRACE_RAW_TP = 23;
-const TRACE_FENTRY = 24;
-const TRACE_FEXIT = 25;
-const MODIFY_RETURN = 26;
-const LSM_MAC = 27;
-const TRACE_ITER = 28;
 const snprintf_btf = helper(149);
 const per_cpu_ptr = helper(153);
 const get_current_task_btf = helper(158);
 
 const NOTHING = [mov(0, 0), exit];
-
-interface Shape {
-  readonly type: number;
-  readonly attachType?: number;
-  readonly attach?: Place;
-  /** Of modules: calls name them by their place here, from 1 on. */
-  readonly btfs?: readonly string[];
-  readonly use: string;
-}
-
-function program(name: string, shape: Shape, instructions: readonly Instruction[]): ProbeProgram {
-  const { type, attachType = 0, attach = { btf: 'vmlinux', id: 0 }, btfs = [], use } = shape;
-  const line = `program ${name} ${type} ${attachType} ${attach.btf} ${attach.id} ${btfs.join() || '-'} ${use}`;
-  return { name, line, data: assemble(instructions) };
-}
-
-/** The same program under another name, for a second time in one boot. */
-export function renamed({ name, line, data }: ProbeProgram, suffix: string): ProbeProgram {
-  return { name: `${name}${suffix}`, line: line.replace(` ${name} `, ` ${name}${suffix} `), data };
-}
-
-/** The files of a list, `programs` or `later-programs`. */
-export function programFiles(list: string, programs: readonly ProbeProgram[]): InitramfsFile[] {
-  const lines = programs.map(({ line }) => `${line}\n`).join('');
-  const files = programs.map(({ name, data }) => ({ path: `programs/${name}`, data }));
-  return [{ path: `${list}.list`, data: Buffer.from(lines) }, ...files];
-}
 
 /** Programs that need nothing but what every base has to hold, and the two modules. They name types of vmlinux alone. */
 export function mandatoryPrograms(types: KernelTypes): ProbeProgram[] {
@@ -103,23 +70,18 @@ export function mandatoryPrograms(types: KernelTypes): ProbeProgram[] {
     program('fexit', on('bpf_fentry_test1', TRACE_FEXIT), NOTHING),
     program('fmod_ret', on('bpf_modify_return_test', MODIFY_RETURN), NOTHING),
     program('lsm', on('bpf_lsm_file_open', LSM_MAC, LSM), NOTHING),
-    // struct bpf_iter__task: the task is the second pointer, null after the last.
-    program('iter', on('bpf_iter_task', TRACE_ITER), [load64(1, 1, 8), ifZero(1, 1), load32(0, 1, pid), ...NOTHING]),
+    ...portablePrograms(types),
+    ...writingIterators(types),
     ...conntrackPrograms(types),
     printingProgram('print', types.id('int', KIND_INT)),
     ...congestionControl(types),
   ];
 }
 
-/** The first four letters of "(int)42", if the type is int, or -ERRNO. struct btf_ptr is a pointer, the id and flags. */
+/** The first four letters of "(int)42", if the type is int, or -ERRNO. */
 function printing(id: number): Instruction[] {
   return [
-    put32(FP, -4, 42),
-    ...stack(3, -24),
-    ...stack(1, -4),
-    store64(3, 0, 1),
-    put32(3, 8, id),
-    put32(3, 12, 0),
+    ...typedPointer(3, id),
     ...stack(1, -88),
     mov(2, 64),
     mov(4, 16),

@@ -15,6 +15,8 @@ export interface Machine {
   /** Prefix of the cross compiler; its libc is needed too. */
   readonly cross: string;
   readonly crossPackage: string;
+  /** Debian's name of the architecture; undefined where there is no Debian (12) for it. */
+  readonly debian?: string;
   /** How the kernel's Makefile makes the image that boots out of vmlinux; undefined where vmlinux itself boots. */
   readonly objcopy?: readonly string[];
 }
@@ -33,6 +35,7 @@ export const MALTA_LE: Machine = {
   qemu: 'qemu-system-mipsel',
   cross: 'mipsel-linux-gnu-',
   crossPackage: 'gcc-mipsel-linux-gnu libc6-dev-mipsel-cross',
+  debian: 'mipsel',
 };
 
 export const VIRT_ARM64: Machine = {
@@ -42,6 +45,7 @@ export const VIRT_ARM64: Machine = {
   console: 'ttyAMA0',
   cross: 'aarch64-linux-gnu-',
   crossPackage: 'gcc-aarch64-linux-gnu libc6-dev-arm64-cross',
+  debian: 'arm64',
   // OBJCOPYFLAGS_Image of arch/arm64/boot/Makefile.
   objcopy: ['-O', 'binary', '-R', '.note', '-R', '.note.gnu.build-id', '-R', '.comment', '-S'],
 };
@@ -53,6 +57,7 @@ export const VIRT_ARM: Machine = {
   console: 'ttyAMA0',
   cross: 'arm-linux-gnueabihf-',
   crossPackage: 'gcc-arm-linux-gnueabihf libc6-dev-armhf-cross',
+  debian: 'armhf',
 };
 
 /** `panic=0`: a kernel that panicked says so and stops. Malta does not reboot of itself ("Reboot failed"). */
@@ -62,7 +67,7 @@ const COMMAND_LINE = 'rdinit=/init initcall_debug loglevel=8 printk.devkmsg=on p
 const OVER = /^.*(?:probe: end|---\[ end Kernel panic|System halted).*$/m;
 
 export interface BootOptions {
-  /** Seconds until QEMU is killed; 180 when left out: a loaded host emulates ten times slower than an idle one. */
+  /** Seconds until QEMU is killed; 400 when left out: a loaded host emulates ten times slower than an idle one. */
   readonly timeout?: number;
 }
 
@@ -85,7 +90,7 @@ export async function boot(
   initrd: Uint8Array,
   options: BootOptions = {},
 ): Promise<string> {
-  const { timeout = 180 } = options;
+  const { timeout = 400 } = options;
   const folder = await mkdtemp(join(tmpdir(), 'vmlinux-btf-boot-'));
   try {
     const initrdPath = join(folder, 'initramfs.cpio.gz');

@@ -4,6 +4,7 @@ import { NameIndex } from '../../../plugin/btf/names.js';
 import { MemorySource } from '../../../plugin/bytes/source.js';
 import { ElfFile } from '../../../plugin/elf/file.js';
 import { type ElfSymbol, SymbolTable } from '../../../plugin/elf/symbols.js';
+import type { BootLog } from './boot-log.js';
 
 /**
  * Splits that are wrong on purpose. Each takes a finished vmlinux without a base BTF and returns a copy with one
@@ -28,6 +29,22 @@ export function hideFunction(vmlinux: Uint8Array, name: string): Uint8Array {
   const strings = section.offset + btf.header.length + btf.header.strings.offset;
   for (const id of ids) broken.set(Buffer.from(hidden, 'latin1'), strings + btf.nameOffset(id));
   return broken;
+}
+
+/** A kfunc, and the initcall that registers the set it is in and returns -22 without it. */
+const CONTROLS = [
+  { kfunc: 'bpf_task_acquire', initcall: 'kfunc_init' },
+  { kfunc: 'bpf_dynptr_from_skb', initcall: 'bpf_kfunc_init' },
+  { kfunc: 'tcp_reno_ssthresh', initcall: 'bpf_tcp_ca_kfunc_init' },
+  { kfunc: 'bpf_xdp_metadata_rx_hash', initcall: 'xdp_metadata_init' },
+];
+
+/** The first whose initcall succeeds on the unsplit kernel: one that fails there would show no difference. */
+export function controlFor({ initcalls }: BootLog): (typeof CONTROLS)[number] | undefined {
+  return CONTROLS.find(({ initcall }) => {
+    const values = initcalls.filter(({ name }) => name === initcall).map(({ value }) => value);
+    return values.length > 0 && values.every(value => value === 0);
+  });
 }
 
 /**

@@ -1,12 +1,12 @@
-import { copyFileSync, mkdirSync, readFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { fixture } from '../../support/fixtures.js';
 import { haveTool } from '../../support/tools.js';
 import { type BootLog, readBootLog } from './boot-log.js';
-import { type InitramfsFile, initramfs } from './initramfs.js';
-import { compileProbe, type ProbeReport, readProbe } from './probe.js';
+import { type ProbeReport, readProbe } from './probe.js';
 import { boot, bootImage, MALTA, type Machine, VIRT_ARM64 } from './qemu.js';
+import { moduleSteps, type Step, step, stepsInitramfs } from './steps.js';
 
 /** A kernel of the fixtures that QEMU boots. */
 export interface Sample {
@@ -76,8 +76,9 @@ export async function bootSample(
 }
 
 /**
- * Boots a vmlinux of a sample with the probe as /init, which loads modules in the order of `names`; `from` says where a
- * name's file is. `folder` takes the image, `more` goes into the initramfs as it is. The log is that of the whole boot.
+ * Boots a vmlinux of a sample with the probe as /init, which loads modules in the order of `names`, reports the memory that
+ * is left without their files, and takes the other steps; `from` says where a name's file is. `folder` takes the image. The log
+ * is that of the whole boot.
  */
 export async function bootModules(
   { machine }: Sample,
@@ -85,12 +86,19 @@ export async function bootModules(
   folder: string,
   names: readonly string[],
   from: (name: string) => string,
-  more: readonly InitramfsFile[] = [],
+  more: readonly Step[] = [],
 ): Promise<SampleBoot> {
-  const modules = names.map(path => ({ path, data: readFileSync(from(path)) }));
-  const list = names.map(name => `/${name}\n`).join('');
-  const init = { path: 'init', data: readFileSync(compileProbe(machine.cross)), mode: 0o755 };
-  const files = [init, { path: 'modules.list', data: Buffer.from(list) }, ...modules, ...more];
-  const text = await boot(machine, await bootImage(machine, vmlinux, folder), initramfs(files));
+  const forgotten = names.map(name => step(`forget /${name}`));
+  return bootSteps(machine, vmlinux, folder, [...moduleSteps(names, from), ...forgotten, step('memory'), ...more]);
+}
+
+/** Boots a vmlinux with the probe as /init. `folder` takes the image. */
+export async function bootSteps(
+  machine: Machine,
+  vmlinux: string,
+  folder: string,
+  steps: readonly Step[],
+): Promise<SampleBoot> {
+  const text = await boot(machine, await bootImage(machine, vmlinux, folder), stepsInitramfs(machine.cross, steps));
   return { log: readBootLog(text), probe: readProbe(text), text };
 }
