@@ -1,22 +1,20 @@
 import type { ProbeReport } from './probe.js';
 import { type Step, step } from './steps.js';
 
-/** Events of kprobes and fprobes whose argument is told by its name: the kernel looks it up in its BTF (trace_btf.c). */
+/** Events of kprobes whose argument is told by its name: the kernel looks it up in its BTF (trace_btf.c). */
 
 const EVENTS = '/sys/kernel/tracing/dynamic_events';
 /** A function and one of its arguments, of the base and of the rest. */
 const ARGUMENTS = { base: 'tcp_slow_start acked=acked', rest: 'vfs_read count=count' } as const;
-const KINDS = { kprobe: 'p', fprobe: 'f' } as const;
 type When = 'unsplit' | 'before' | 'after';
 
 const ENOENT = -2;
 
 function* events(when: When): Iterable<{ name: string; side: string; definition: string }> {
-  for (const [side, probe] of Object.entries(ARGUMENTS))
-    for (const [kind, letter] of Object.entries(KINDS)) {
-      const name = `${side}_${kind}_${when}`;
-      yield { name, side, definition: `${letter}:boot/${name} ${probe}` };
-    }
+  for (const [side, probe] of Object.entries(ARGUMENTS)) {
+    const name = `${side}_${when}`;
+    yield { name, side, definition: `p:boot/${name} ${probe}` };
+  }
 }
 
 export function eventSteps(when: When): Step[] {
