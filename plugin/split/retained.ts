@@ -2,7 +2,7 @@ import type { Btf } from '../btf/btf.js';
 import { HEAD_WORDS, IS_COMPOSITE, infoKind, KIND_PTR, ROLE_STRING, ROLE_TYPE } from '../btf/kinds.js';
 import type { Root } from '../roots/root.js';
 import type { Companions } from './companions.js';
-import { dominatorTree } from './dominators.js';
+import { dominatorTree, type Graph } from './dominators.js';
 import { IS_NAMELESS_MODIFIER } from './forward.js';
 import { pointeesThatStay } from './pointees.js';
 import type { Reach } from './split.js';
@@ -30,66 +30,83 @@ export interface Retained {
  */
 export class NeedGraph {
   readonly #btf: Btf;
+  readonly #companions: Companions;
   readonly #reach: Reach;
-  /** Node of a stored string, less that of the first, by each offset into it. */
-  readonly #stringAt: Uint32Array;
-  readonly #stringBytes: readonly number[];
-  readonly #from: readonly number[];
-  readonly #to: readonly number[];
+  /** Where the stored strings start, ascending; made when a name is met that is the tail of one. */
+  #starts: Uint32Array | undefined;
+  /** DECL_TAGs by their target. */
+  readonly #tags = new Map<number, number[]>();
 
-  /** `btf`: the input, without a base. Linear in its words and strings. */
+  /** `btf`: the input, without a base. */
   constructor(btf: Btf, companions: Companions, reach: Reach) {
     this.#btf = btf;
+    this.#companions = companions;
     this.#reach = reach;
-    const { at, bytes } = storedStrings(btf.strings);
-    this.#stringAt = at;
-    this.#stringBytes = bytes;
-    const edges = new Edges();
-    for (let id = 1; id <= btf.count; id++) this.#addType(id, edges);
-    for (let id = 1; id <= btf.count; id++)
-      if (companions.next[id] !== 0) edges.add(this.#whole(id), this.#whole(companions.next[id]));
     for (const tag of companions.tags) {
       const target = btf.sizeOrType(tag);
-      if (target !== 0) edges.add(this.#whole(target), this.#whole(tag));
+      const others = this.#tags.get(target);
+      if (others === undefined) this.#tags.set(target, [tag]);
+      else others.push(tag);
     }
-    this.#from = edges.from;
-    this.#to = edges.to;
   }
 
-  /** What would leave the base without each group of roots. A type that roots of two groups name stays with either. */
+  /**
+   * What would leave the base without each group of roots. A type that roots of two groups name stays with either. Linear in what
+   * the roots need.
+   */
   retained(groups: readonly (readonly Root[])[]): Retained {
     const { count } = this.#btf;
     const first = groups.length + 1;
-    const edges = new Edges();
-    for (const [nth, roots] of groups.entries()) {
-      edges.add(0, nth + 1);
-      for (const { id } of roots) edges.add(nth + 1, first + this.#whole(id));
-      if (this.#reach === 'forward')
-        for (const id of pointeesThatStay(this.#btf, roots)) edges.add(nth + 1, first + this.#whole(id));
-    }
-    const { dominator, order } = dominatorTree(edges.graph(first + this.#nodes, this.#from, this.#to, first));
+    const { graph, needs } = this.#needed(groups);
+    const { dominator, order } = dominatorTree(graph);
     const amounts = Array.from({ length: first }, () => ({ types: 0, bytes: 0 }));
-    /** By node, the group that it would leave with; 0 for one that two groups hold. */
-    const group = new Uint32Array(dominator.length);
+    /** By node of the graph, the group that it would leave with; 0 for one that two groups hold. */
+    const group = new Uint32Array(graph.count);
     const leaving = new Uint32Array(count + 1);
     for (const node of order.subarray(1)) {
       group[node] = node < first ? node : group[dominator[node]];
       if (node < first) continue;
-      const own = node - first;
-      if (own < count) leaving[own + 1] = group[node];
+      const need = needs[node - first];
+      if (need < count) leaving[need + 1] = group[node];
       for (const to of group[node] === 0 ? [0] : [0, group[node]]) {
-        if (own < count) amounts[to].types++;
-        amounts[to].bytes += this.#bytes(own);
+        if (need < count) amounts[to].types++;
+        amounts[to].bytes += this.#bytes(need);
       }
     }
     return { all: amounts[0], amounts: amounts.slice(1), leaving };
   }
 
-  // Nodes: that type 1 … count exists, that it is whole, stored strings.
-  get #nodes(): number {
-    return 2 * this.#btf.count + this.#stringBytes.length;
+  /** The graph of what groups of roots need: the entry, the groups, then each need in the order in which it is met. */
+  #needed(groups: readonly (readonly Root[])[]): { graph: Graph; needs: readonly number[] } {
+    const { count } = this.#btf;
+    const first = groups.length + 1;
+    const nodeOf = new Uint32Array(2 * count + this.#btf.strings.length);
+    const needs: number[] = [];
+    const firsts = [0];
+    const targets = groups.map((_, nth) => nth + 1);
+    const add = (need: number): void => {
+      if (nodeOf[need] === 0) nodeOf[need] = first + needs.push(need) - 1;
+      targets.push(nodeOf[need]);
+    };
+    for (const roots of groups) {
+      firsts.push(targets.length);
+      for (const { id } of roots) add(this.#whole(id));
+      if (this.#reach === 'forward') for (const id of pointeesThatStay(this.#btf, roots)) add(this.#whole(id));
+    }
+    for (let met = 0; met < needs.length; met++) {
+      firsts.push(targets.length);
+      const need = needs[met];
+      if (need < count) this.#ofName(need + 1, add);
+      else if (need < 2 * count) this.#ofWhole(need - count + 1, add);
+    }
+    firsts.push(targets.length);
+    return {
+      graph: { count: first + needs.length, firsts: Uint32Array.from(firsts), targets: Uint32Array.from(targets) },
+      needs,
+    };
   }
 
+  // Needs: that type 1 … count exists, that it is whole, the stored string at an offset.
   #named(id: number): number {
     return id - 1;
   }
@@ -99,16 +116,30 @@ export class NeedGraph {
   }
 
   #string(offset: number): number {
-    return 2 * this.#btf.count + this.#stringAt[offset];
+    const { strings, count } = this.#btf;
+    return 2 * count + (strings[offset - 1] === 0 ? offset : this.#startBefore(offset));
   }
 
-  #bytes(node: number): number {
-    const { count, starts } = this.#btf;
-    if (node >= 2 * count) return this.#stringBytes[node - 2 * count];
-    const id = (node % count) + 1;
+  /** Start of the stored string that an offset is in. */
+  #startBefore(offset: number): number {
+    this.#starts ??= startsOf(this.#btf.strings);
+    let low = 0;
+    let high = this.#starts.length;
+    while (high - low > 1) {
+      const middle = (low + high) >>> 1;
+      if (this.#starts[middle] <= offset) low = middle;
+      else high = middle;
+    }
+    return this.#starts[low];
+  }
+
+  #bytes(need: number): number {
+    const { count, starts, strings } = this.#btf;
+    if (need >= 2 * count) return strings.indexOf(0, need - 2 * count) + 1 - (need - 2 * count);
+    const id = (need % count) + 1;
     const record = (starts[id] - starts[id - 1]) * 4;
-    if (!this.#mayBeForward(id)) return node < count ? record : 0;
-    return node < count ? HEAD_WORDS * 4 : record - HEAD_WORDS * 4;
+    if (!this.#mayBeForward(id)) return need < count ? record : 0;
+    return need < count ? HEAD_WORDS * 4 : record - HEAD_WORDS * 4;
   }
 
   /** A named struct or union, of which closure `forward` leaves the name where no more is needed. */
@@ -121,58 +152,34 @@ export class NeedGraph {
     );
   }
 
-  #addType(id: number, edges: Edges): void {
+  #ofName(id: number, add: (need: number) => void): void {
+    const { words, starts } = this.#btf;
+    const start = starts[id - 1];
+    if (words[start] !== 0) add(this.#string(words[start]));
+    if (this.#reach === 'forward' && IS_NAMELESS_MODIFIER[infoKind(words[start + 1])] === 1) {
+      if (words[start + 2] !== 0) add(this.#named(words[start + 2]));
+    } else if (!this.#mayBeForward(id)) add(this.#whole(id));
+  }
+
+  #ofWhole(id: number, add: (need: number) => void): void {
     const { words, roles, starts } = this.#btf;
     const start = starts[id - 1];
-    const kind = infoKind(words[start + 1]);
-    edges.add(this.#whole(id), this.#named(id));
-    if (this.#reach === 'forward' && IS_NAMELESS_MODIFIER[kind] === 1) {
-      if (words[start + 2] !== 0) edges.add(this.#named(id), this.#named(words[start + 2]));
-    } else if (!this.#mayBeForward(id)) edges.add(this.#named(id), this.#whole(id));
-    if (words[start] !== 0) edges.add(this.#named(id), this.#string(words[start]));
+    const isPointer = infoKind(words[start + 1]) === KIND_PTR;
+    add(this.#named(id));
     for (let i = start + 2; i < starts[id]; i++) {
       const word = words[i];
       if (word === 0) continue;
-      if (roles[i] === ROLE_STRING) edges.add(this.#whole(id), this.#string(word));
-      else if (roles[i] === ROLE_TYPE)
-        edges.add(this.#whole(id), kind === KIND_PTR ? this.#named(word) : this.#whole(word));
+      if (roles[i] === ROLE_STRING) add(this.#string(word));
+      else if (roles[i] === ROLE_TYPE) add(isPointer ? this.#named(word) : this.#whole(word));
     }
+    const companion = this.#companions.next[id];
+    if (companion !== 0) add(this.#whole(companion));
+    for (const tag of this.#tags.get(id) ?? []) add(this.#whole(tag));
   }
 }
 
-/** Edges as they come. */
-class Edges {
-  readonly from: number[] = [];
-  readonly to: number[] = [];
-
-  add(from: number, to: number): void {
-    this.from.push(from);
-    this.to.push(to);
-  }
-
-  /** These, and others whose nodes stand `shift` further on. */
-  graph(count: number, from: readonly number[], to: readonly number[], shift: number) {
-    const firsts = new Uint32Array(count + 1);
-    for (const node of this.from) firsts[node + 1]++;
-    for (const node of from) firsts[node + shift + 1]++;
-    for (let node = 0; node < count; node++) firsts[node + 1] += firsts[node];
-    const targets = new Uint32Array(firsts[count]);
-    const filled = firsts.slice();
-    for (let i = 0; i < this.from.length; i++) targets[filled[this.from[i]]++] = this.to[i];
-    for (let i = 0; i < from.length; i++) targets[filled[from[i] + shift]++] = to[i] + shift;
-    return { count, firsts, targets };
-  }
-}
-
-/** Which of the stored strings each offset is in, and their bytes with the NUL; names may share their ends. */
-function storedStrings(strings: Uint8Array): { at: Uint32Array; bytes: number[] } {
-  const at = new Uint32Array(strings.length);
-  const bytes: number[] = [];
-  for (let start = 0; start < strings.length; ) {
-    const end = strings.indexOf(0, start) + 1;
-    at.fill(bytes.length, start, end);
-    bytes.push(end - start);
-    start = end;
-  }
-  return { at, bytes };
+function startsOf(strings: Uint8Array): Uint32Array {
+  const starts: number[] = [];
+  for (let start = 0; start < strings.length; start = strings.indexOf(0, start) + 1) starts.push(start);
+  return Uint32Array.from(starts);
 }
