@@ -54,6 +54,7 @@ export const TARGETS: readonly Target[] = [
     run: ([bytes], folder) => splitInMemory(kernelImage(ARM, bytes), folder),
   },
   { name: 'commands', weight: 4, seeds: seeds.anyFile, run: ([bytes, type], folder) => look(bytes, type, folder) },
+  { name: 'top', weight: 1, seeds: seeds.anyFile, run: ([bytes], folder) => retainers(bytes, folder) },
   { name: 'split', weight: 2, seeds: seeds.kernels, run: ([bytes], folder) => splitFile(bytes, undefined, folder) },
   {
     name: 'split-roots',
@@ -196,11 +197,6 @@ async function look(bytes: Uint8Array, type: Uint8Array, folder: string): Promis
           { type: asked, file, prog: [], keep: [], per: 'root', out: join(folder, 'none'), json: false },
           quietContext,
         ),
-      () =>
-        explain(
-          { type: file, prog: [], keep: [], top: 3, per: 'set', out: join(folder, 'none'), json: false },
-          quietContext,
-        ),
       () => lint({ file, program: true, json: false, quiet: false }, quietContext),
     ];
     const outcomes = await Promise.allSettled(actions.map(action => action()));
@@ -208,6 +204,15 @@ async function look(bytes: Uint8Array, type: Uint8Array, folder: string): Promis
     const crash = failed.find(reason => judge(reason).kind === 'crash');
     if (failed.length > 0) throw crash ?? failed[0];
   });
+}
+
+async function retainers(bytes: Uint8Array, folder: string): Promise<void> {
+  await withFile(folder, 'file', bytes, file =>
+    explain(
+      { type: file, prog: [], keep: [], top: 3, per: 'set', out: join(folder, 'none'), json: false },
+      quietContext,
+    ),
+  );
 }
 
 async function splitFile(bytes: Uint8Array, roots: Uint8Array | undefined, folder: string): Promise<void> {
