@@ -13,7 +13,7 @@ const count = (value: number): string => value.toLocaleString('en-US');
 const signed = (value: number): string => `${value < 0 ? '−' : '+'}${count(Math.abs(value))}`;
 const share = (part: number, whole: number): string => `${((100 * part) / whole).toFixed(1)} %`;
 const above = (image: number, zeroed: number): string => `${(100 * (image / zeroed - 1)).toFixed(2)} %`;
-const seconds = (value: number): string => value.toFixed(1);
+const seconds = (value: number): string => value.toFixed(value < 1 ? 2 : 1);
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;

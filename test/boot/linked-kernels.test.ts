@@ -64,7 +64,7 @@ test('the tables say what was measured', t => {
     '| ARMv7, 6.12.0 | unsplit | zImage | 1,200 |  | 20.00 % |',
     '|  | complete |  | 1,050 | 12.5 % | 5.00 % |',
     '|  | complete | 2,003 | +3 | 1,004 | +4 | 990 | −10 |',
-    '| ARMv7, 6.12.0 | complete | 1 | 1.2 (0.6) | 3 | 0.3 (0.3) | 0.9 (0.7) |',
+    '| ARMv7, 6.12.0 | complete | 1 | 1.2 (0.61) | 3 | 0.30 (0.30) | 0.90 (0.70) |',
     '| ARMv7, 6.12.0 | nf_defrag_ipv4, nf_defrag_ipv6, nf_conntrack, nf_nat, tcp_cubic, tcp_dctcp, tcp_bbr, dummy | 277 | 2 | 3,001 | 10 | 2 | 1 |',
     '| ARMv7, 6.12.0 | complete | 5 | 4 | 9,000 | 2,100 |',
   ])
