@@ -8,8 +8,7 @@ import type { Amount } from '../split/retained.js';
 import { type Context, printJson } from './context.js';
 
 /** Of what it is told how much would leave the base without it: a type that is a root, a set of roots, a reason. */
-export const PER = ['root', 'set', 'reason'] as const;
-export type Per = (typeof PER)[number];
+export type Per = 'root' | 'set' | 'reason';
 
 export interface TopArguments extends Subject {
   readonly top: number;
