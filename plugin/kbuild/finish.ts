@@ -146,12 +146,14 @@ export function checkLinked(elf: ElfFile, link: LinkRecord): ElfSection {
 
 /** What stands on the disk is what has just been proved. */
 function checkFiles(folder: SideFolder, link: LinkRecord, split: Split): void {
+  const inBase = split.inBase();
   for (const [name, bytes] of [
     [SIDE_FILES.base, split.base],
     [SIDE_FILES.rest, split.rest],
     [SIDE_FILES.full, split.full],
     [SIDE_FILES.permutation, encodePermutation(split.idOf)],
-    [SIDE_FILES.inBase, encodePermutation(split.idsInBase())],
+    [SIDE_FILES.inBase, encodePermutation(inBase.ids)],
+    [SIDE_FILES.levels, inBase.levels],
   ] as const)
     if (Buffer.compare(folder.read(link, name), bytes) !== 0)
       throw new CodedError('invariant', `the split of ${SIDE_FILES.original} does not give this file again`, {

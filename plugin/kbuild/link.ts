@@ -66,13 +66,15 @@ export function splitAtLink(adapter: Adapter, file: string, objtree: string, opt
     refuseViolations(btf, split, { version: kernelVersion(elf, symbols), ids: { bytes: ids, order, slots, sets } });
     if (adapter === 'pahole') proveByName(linked, split, ids);
 
+    const inBase = split.inBase();
     const files = [
       folder.write(SIDE_FILES.original, linked.original),
       folder.write(SIDE_FILES.full, split.full),
       folder.write(SIDE_FILES.base, split.base),
       folder.write(SIDE_FILES.rest, split.rest),
       folder.write(SIDE_FILES.permutation, encodePermutation(split.idOf)),
-      folder.write(SIDE_FILES.inBase, encodePermutation(split.idsInBase())),
+      folder.write(SIDE_FILES.inBase, encodePermutation(inBase.ids)),
+      folder.write(SIDE_FILES.levels, inBase.levels),
       folder.write(SIDE_FILES.ids, ids),
       folder.write(SIDE_FILES.roots, Buffer.from(`${JSON.stringify(manifestRoots(btf, split), null, 1)}\n`)),
     ];

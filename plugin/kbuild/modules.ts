@@ -7,7 +7,7 @@ import { type ModulePlan, ModuleRebaser } from '../modules/module-rebaser.js';
 import type { ModuleMode } from '../modules/needs.js';
 import type { BuiltAgainst, KernelModule } from '../modules/read.js';
 import { refuseModule } from '../pipeline/lint.js';
-import { scanModules, wholeInBase, withModuleRoots } from '../pipeline/module-roots.js';
+import { levelsInBase, scanModules, withModuleRoots } from '../pipeline/module-roots.js';
 import { withModule } from '../pipeline/open-module.js';
 import type { Measured } from '../pipeline/report.js';
 import type { ModuleRow } from '../report/model.js';
@@ -59,14 +59,15 @@ export async function checkNeeds(
   const scanned =
     built.length === 0
       ? { roots: [], references: [] }
-      : await scanModules(folder.file(COPIES_FOLDER), built, moduleBtf, kernel, names);
+      : await scanModules(folder.file(COPIES_FOLDER), built, moduleBtf, kernel, names, closure);
   const { original } = kernel;
   const own = roots.filter(({ reason }) => reason !== 'module');
   const companions = new Companions(original, names);
   const needed = namedRoots(
     original,
     withModuleRoots(original, companions, own, scanned, closure),
-    wholeInBase(original, companions, own, closure),
+    levelsInBase(original, companions, own, closure),
+    closure,
   );
   if (sameNames(needed, link.moduleRoots)) return;
   folder.writeModuleRoots(needed);
@@ -92,7 +93,9 @@ export async function measureModules(
 ): Promise<NonNullable<Measured['modules']>> {
   const { base } = split.decoded;
   const linked: BuiltAgainst = { ...kernel, original: base };
-  const rebaser = new ModuleRebaser({ original: kernel.original, base, baseIdOf: split.idsInBase() }, names, mode);
+  const { reach } = split;
+  const target = { original: kernel.original, base, inBase: split.inBase(), reach };
+  const rebaser = new ModuleRebaser(target, names, mode);
   const rows: ModuleRow[] = [];
   for (const copy of built) {
     const path = { ...copy, path: join(objtree, copy.name) };

@@ -74,8 +74,10 @@ export class BuiltRebaser {
     this.#prepared = undefined;
     const original = Btf.decode(folder.read(link, SIDE_FILES.original));
     const base = Btf.decode(folder.read(link, SIDE_FILES.base));
-    const baseIdOf = decodePermutation(folder.read(link, SIDE_FILES.inBase));
-    const rebaser = new ModuleRebaser({ original, base, baseIdOf }, new NameIndex(original), mode);
+    const ids = decodePermutation(folder.read(link, SIDE_FILES.inBase));
+    const inBase = { ids, levels: folder.read(link, SIDE_FILES.levels) };
+    const target = { original, base, inBase, reach: link.options.closure };
+    const rebaser = new ModuleRebaser(target, new NameIndex(original), mode);
     return { objtree, mode, files, original, rebaser };
   }
 }

@@ -21,6 +21,8 @@ export const SIDE_FILES = {
   permutation: 'permutation.u32',
   /** Id in the base of each id of the original, 0 for what is not there: for modules that are re-based. */
   inBase: 'in_base.u32',
+  /** How much of each the base has, a byte each (levels.ts). */
+  levels: 'in_base_levels.u8',
   /** `.BTF_ids` with ids of the base. */
   ids: 'btf_ids.bin',
   roots: 'roots.json',

@@ -7,6 +7,7 @@ import { proveResized, type SectionChange } from '../elf/resize-sections.js';
 import { SymbolTable } from '../elf/symbols.js';
 import { CodedError, type ErrorCode } from '../errors.js';
 import { BTF_IDS_SECTION, idOffsets, readBtfIds } from '../roots/btf-ids.js';
+import { wholeInBase } from '../split/levels.js';
 import { type ModuleMode, reach, seedsOf } from './needs.js';
 import { ModuleProver } from './prove.js';
 import type { KernelModule } from './read.js';
@@ -131,7 +132,8 @@ function cleared(module: KernelModule): SectionChange[] {
 
 /** A BTF as the target of what is split on it: nothing is renumbered but the types behind it. */
 function standalone(btf: Btf): Target {
-  return { original: btf, base: btf, baseIdOf: Uint32Array.from({ length: btf.endId }, (_, id) => id) };
+  const ids = Uint32Array.from({ length: btf.endId }, (_, id) => id);
+  return { original: btf, base: btf, inBase: wholeInBase(ids), reach: 'complete' };
 }
 
 /** `.BTF_ids` with every id 0; nothing when they are. */

@@ -1,6 +1,9 @@
 import type { Btf } from '../btf/btf.js';
-import { KIND_FUNC, kindName, ROLE_TYPE } from '../btf/kinds.js';
+import { infoKind, KIND_FUNC, kindName, ROLE_TYPE } from '../btf/kinds.js';
 import type { NameIndex } from '../btf/names.js';
+import { isIterator } from '../roots/by-name.js';
+import { IS_NAMELESS_MODIFIER, levelBehind, NOTHING, WHOLE } from '../split/levels.js';
+import type { Reach } from '../split/split.js';
 import { OwnCompanions } from './companions.js';
 import { OwnTypes } from './own-names.js';
 import type { KernelModule } from './read.js';
@@ -35,7 +38,7 @@ export function seedsOf(module: KernelModule, original: Btf, names: NameIndex): 
   for (const { id, why } of [...seeds])
     if (id >= btf.firstId && btf.kind(id) === KIND_FUNC)
       for (const implementation of functions.takeNamed(`${btf.name(id)}_impl`)) seeds.push({ id: implementation, why });
-  for (const id of functions.startingWith('bpf_iter_')) seeds.push({ id, why: `func ${btf.name(id)}` });
+  for (const id of btf.ofKind(KIND_FUNC)) if (isIterator(btf, id)) seeds.push({ id, why: `func ${btf.name(id)}` });
   return [...seeds, ...structOpsSeeds(module, original, names)];
 }
 
@@ -74,14 +77,44 @@ export function reach(btf: Btf, seeds: readonly Seed[]): Needs {
   return { own, outside: new Map([...outside].sort(([a], [b]) => a - b)) };
 }
 
-/** Types outside of a BTF that its own types refer to, ascending; of the marked own types when `own` is given. */
-export function referredOutside(btf: Btf, own?: Uint8Array): Uint32Array {
+/**
+ * Tells every reference of a BTF's own types to what it is split on, and how much of a type it needs (levels.ts): with
+ * `forward`, a pointer wants no more than the name, and so does a nameless modifier that only pointers lead to. `own`: by own
+ * type, 0 for one that does not count; without it all do. A type may be told more than once.
+ */
+export function referencesOut(
+  btf: Btf,
+  own: Uint8Array | undefined,
+  reach: Reach,
+  tell: (id: number, level: number) => void,
+): void {
   const { words, roles, starts, firstId } = btf;
-  const found = new Set<number>();
-  for (let i = 0; i < btf.count; i++) {
-    if (own?.[i] === 0) continue;
-    for (let at = starts[i] + 2; at < starts[i + 1]; at++)
-      if (roles[at] === ROLE_TYPE && words[at] !== 0 && words[at] < firstId) found.add(words[at]);
-  }
-  return Uint32Array.from(found).sort();
+  const isPassing = (i: number): boolean =>
+    reach === 'forward' && IS_NAMELESS_MODIFIER[infoKind(words[starts[i] + 1])] === 1;
+  /** Of each modifier, by id - firstId: how much what it stands for is needed. */
+  const levels = new Uint8Array(btf.count);
+  const queue: number[] = [];
+  const raise = (i: number, level: number): void => {
+    if (levels[i] >= level) return;
+    levels[i] = level;
+    queue.push(i);
+  };
+  const follow = (i: number, level: number): void => {
+    for (let at = starts[i] + 2; at < starts[i + 1]; at++) {
+      const id = words[at];
+      if (roles[at] !== ROLE_TYPE || id === 0) continue;
+      if (id < firstId) tell(id, level);
+      else if (isPassing(id - firstId)) raise(id - firstId, level);
+    }
+  };
+  const drain = (): void => {
+    for (let i = queue.pop(); i !== undefined; i = queue.pop()) follow(i, levels[i]);
+  };
+  for (let i = 0; i < btf.count; i++)
+    if (own?.[i] !== 0 && !isPassing(i))
+      follow(i, reach === 'forward' ? levelBehind(WHOLE, infoKind(words[starts[i] + 1])) : WHOLE);
+  drain();
+  // Those that nothing leads to.
+  for (let i = 0; i < btf.count; i++) if (own?.[i] !== 0 && isPassing(i) && levels[i] === NOTHING) raise(i, WHOLE);
+  drain();
 }

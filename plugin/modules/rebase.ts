@@ -1,8 +1,12 @@
 import type { Btf } from '../btf/btf.js';
 import { encodeBtf } from '../btf/encode.js';
-import { ROLE_STRING, ROLE_TYPE } from '../btf/kinds.js';
+import { HEAD_WORDS, IS_COMPOSITE, ROLE_STRING, ROLE_TYPE } from '../btf/kinds.js';
+import { forwardInfo } from '../split/forward.js';
+import { type InBase, levelBehind, NAME_ONLY, settledLevel, WHOLE } from '../split/levels.js';
+import type { Reach } from '../split/split.js';
 import { BaseStrings, nameLength } from './base-strings.js';
 import { OwnCompanions } from './companions.js';
+import { referencesOut } from './needs.js';
 import { isSorted, mergeByName } from './order.js';
 
 /** What modules are re-based onto. */
@@ -11,8 +15,9 @@ export interface Target {
   readonly original: Btf;
   /** `.BTF` of the split vmlinux, padding included: what the kernel numbers a module's ids and strings on from. */
   readonly base: Btf;
-  /** Id in the base of each type of the original; 0 for one that is not there. */
-  readonly baseIdOf: Uint32Array;
+  readonly inBase: InBase;
+  /** Of the base, and of modules: with `forward`, what a module only points to is a FWD in it as well. */
+  readonly reach: Reach;
 }
 
 export interface Rebased {
@@ -23,7 +28,7 @@ export interface Rebased {
    * module for its own.
    */
   readonly from: Uint32Array;
-  /** How many of them are copied from vmlinux. */
+  /** How many of them are copied from vmlinux, or FWDs for what is there. */
   readonly copied: number;
   /** Words of `.BTF_ids`: old id to new one; undefined for a type that is in neither. */
   readonly newId: (id: number) => number | undefined;
@@ -40,8 +45,10 @@ export class Rebaser {
   readonly #strings: BaseStrings;
   readonly #sorted: boolean;
   readonly #companions: OwnCompanions;
-  /** By id of the original: 1 + place among the copied types of the module at hand. */
+  /** By id of the original, for the module at hand: id of its copy. */
   readonly #copyOf: Uint32Array;
+  /** By id of the original: how much of it the copy in the module at hand has. */
+  readonly #levels: Uint8Array;
 
   constructor(target: Target) {
     this.#target = target;
@@ -52,60 +59,69 @@ export class Rebaser {
     );
     this.#companions = new OwnCompanions(target.original);
     this.#copyOf = new Uint32Array(target.original.count + 1);
+    this.#levels = new Uint8Array(target.original.count + 1);
   }
 
   /** `keep`: by own type, 0 for one that is left out; without it all stay. What stays must not refer to what does not. */
   rebase(module: Btf, keep?: Uint8Array): Rebased {
-    const { base, baseIdOf } = this.#target;
+    const { base, inBase } = this.#target;
     const own = ownIds(module, keep);
-    const copied = this.#copies(module, own);
+    const copied = this.#copies(module, keep);
     const from = this.#order(module, copied, own);
     const ownIdOf = new Uint32Array(module.count);
     const copyOf = this.#copyOf;
+    const levels = this.#levels;
     for (let i = 0; i < from.length; i++)
       if (from[i] >= module.firstId) ownIdOf[from[i] - module.firstId] = base.endId + i;
       else copyOf[from[i]] = base.endId + i;
-    const map = (id: number): number => {
-      if (id === 0) return 0;
-      return id >= module.firstId ? ownIdOf[id - module.firstId] : baseIdOf[id] || copyOf[id];
-    };
+    const map = (id: number): number =>
+      id >= module.firstId ? ownIdOf[id - module.firstId] : copyOf[id] || inBase.ids[id];
     const bytes = this.#encode(module, from, map);
-    const copies = new Map(Array.from(copied, id => [id, copyOf[id]]));
-    copyOf.fill(0);
+    const copies = new Map(Array.from(copied, id => [id, levels[id] === WHOLE ? copyOf[id] : 0]));
+    for (const id of copied) copyOf[id] = levels[id] = 0;
     return {
       bytes,
       from,
       copied: copied.length,
       newId: id => {
         if (id === 0) return 0;
-        const found = id >= module.firstId ? ownIdOf[id - module.firstId] : baseIdOf[id] || (copies.get(id) ?? 0);
+        const found =
+          id >= module.firstId
+            ? ownIdOf[id - module.firstId]
+            : (copies.get(id) ?? (inBase.levels[id] === WHOLE ? inBase.ids[id] : 0));
         return found === 0 ? undefined : found;
       },
     };
   }
 
-  /** Types of the original that own types lead to and the base lacks, with their companions, ascending. */
-  #copies(module: Btf, own: Uint32Array): Uint32Array {
-    const { original, baseIdOf } = this.#target;
-    const met = this.#copyOf;
+  /** Types of the original that own types lead to and of which the base has not enough, with their companions, ascending. */
+  #copies(module: Btf, keep: Uint8Array | undefined): Uint32Array {
+    const { original, inBase, reach } = this.#target;
+    const { words, roles, starts } = original;
+    const levels = this.#levels;
     const found: number[] = [];
-    const visit = (id: number): void => {
-      if (id === 0 || baseIdOf[id] !== 0 || met[id] !== 0) return;
-      met[id] = 1;
-      found.push(id);
+    const queue: number[] = [];
+    const visit = (id: number, much: number): void => {
+      if (id === 0) return;
+      const settled = settledLevel(much, original.kind(id), words[starts[id - 1]] !== 0);
+      if (inBase.levels[id] >= settled || levels[id] >= settled) return;
+      if (levels[id] === 0) found.push(id);
+      levels[id] = settled;
+      queue.push(id);
     };
-    for (const id of own) {
-      const i = id - module.firstId;
-      for (let at = module.starts[i] + 2; at < module.starts[i + 1]; at++)
-        if (module.roles[at] === ROLE_TYPE && module.words[at] < module.firstId) visit(module.words[at]);
-    }
-    for (let done = 0; done < found.length; done++) {
-      const id = found[done];
-      for (let at = original.starts[id - 1] + 2; at < original.starts[id]; at++)
-        if (original.roles[at] === ROLE_TYPE) visit(original.words[at]);
-      for (const companion of this.#companions.of(id)) visit(companion);
+    referencesOut(module, keep, reach, visit);
+    for (let id = queue.pop(); id !== undefined; id = queue.pop()) {
+      if (this.#isForward(id)) continue;
+      const behind = reach === 'forward' ? levelBehind(levels[id], original.kind(id)) : WHOLE;
+      for (let at = starts[id - 1] + 2; at < starts[id]; at++) if (roles[at] === ROLE_TYPE) visit(words[at], behind);
+      if (levels[id] === WHOLE) for (const companion of this.#companions.of(id)) visit(companion, WHOLE);
     }
     return Uint32Array.from(found).sort();
+  }
+
+  /** A struct or union that is only pointed to. */
+  #isForward(id: number): boolean {
+    return this.#levels[id] === NAME_ONLY && IS_COMPOSITE[this.#target.original.kind(id)] === 1;
   }
 
   #order(module: Btf, copied: Uint32Array, own: Uint32Array): Uint32Array {
@@ -119,10 +135,18 @@ export class Rebaser {
   #encode(module: Btf, from: Uint32Array, map: (id: number) => number): Uint8Array {
     const names = new ModuleStrings(module, this.#target.base, this.#strings);
     let length = 0;
-    for (const id of from) length += wordsOf(module, id);
+    const isForward = (id: number): boolean => id < module.firstId && this.#isForward(id);
+    for (const id of from) length += isForward(id) ? HEAD_WORDS : wordsOf(module, id);
     const words = new Uint32Array(length);
     let to = 0;
     for (const id of from) {
+      if (isForward(id)) {
+        const { original } = this.#target;
+        words[to] = names.map(original.words[original.starts[id - 1]]);
+        words[to + 1] = forwardInfo(original.kind(id));
+        to += HEAD_WORDS;
+        continue;
+      }
       const { words: old, roles, starts, firstId } = module.owner(id);
       for (let at = starts[id - firstId]; at < starts[id - firstId + 1]; at++, to++) {
         const role = roles[at];

@@ -1,5 +1,6 @@
 import type { Btf } from '../btf/btf.js';
 import {
+  IS_COMPOSITE,
   KIND_ENUM,
   KIND_ENUM64,
   KIND_FLOAT,
@@ -14,17 +15,28 @@ import {
 import type { NameIndex } from '../btf/names.js';
 import { protoPointees } from '../btf/resolve.js';
 import type { Root } from '../roots/root.js';
-import { isLink } from '../split/forward.js';
+import { levelBehind, NAME_ONLY, NOTHING, settledLevel, WHOLE } from '../split/levels.js';
 import { prototypesOf } from '../split/pointees.js';
 import type { Reach } from '../split/split.js';
-import type { Needs, Seed } from './needs.js';
+import { type Needs, referencesOut, type Seed } from './needs.js';
 
 /** A module and the types of vmlinux that its types refer to. */
 export interface ModuleReferences {
   /** Name of the module, as sources of roots tell it. */
   readonly name: string;
-  /** Ascending. */
+  /** Those that it needs whole, ascending. */
   readonly entries: Uint32Array;
+  /** Those that it only points to, ascending: closure `forward`. */
+  readonly named: Uint32Array;
+}
+
+/** `own`: by own type of a module, 0 for one that does not count; without it all do. */
+export function moduleReferences(name: string, btf: Btf, own: Uint8Array | undefined, reach: Reach): ModuleReferences {
+  const levels = new Map<number, number>();
+  referencesOut(btf, own, reach, (id, level) => levels.set(id, Math.max(level, levels.get(id) ?? NOTHING)));
+  const ofLevel = (wanted: number): Uint32Array =>
+    Uint32Array.from([...levels].filter(([, level]) => level === wanted).map(([id]) => id)).sort();
+  return { name, entries: ofLevel(WHOLE), named: ofLevel(NAME_ONLY) };
 }
 
 /**
@@ -117,37 +129,24 @@ function meet(name: string, original: Btf, names: NameIndex): Met {
 }
 
 /**
- * Types outside the base that two or more modules need: one copy in the base instead of one in each. Of those, the ones
- * from which all others are reached: what a module refers to itself, and what types refer to that one module alone needs.
- * `inBase`: by id, other than 0 for a type of the base; what a type of the base refers to is in the base as well. Under the
- * closure `forward` a link that leads to a FWD is not in it and does not get there by being a root: what it leads to has to be one.
+ * Types of which the base has not enough and that two or more modules need: one copy in the base instead of one in each. Of
+ * those, the ones from which all others are reached: what a module refers to itself, and what types refer to that one module
+ * alone needs. `inBase`: by id, how much of a type the base has (levels.ts). Under the closure `forward`, a struct that modules
+ * only point to is not shared: each of them has its FWD.
  */
 export function sharedRoots(
   original: Btf,
   modules: readonly ModuleReferences[],
-  inBase: Uint8Array | Uint32Array,
+  inBase: Uint8Array,
   reach: Reach,
 ): Root[] {
-  const users = new Users(original, inBase);
-  for (const [nth, { entries }] of modules.entries()) users.add(nth + 1, entries);
+  const users = new Users(original, inBase, reach);
+  for (const [nth, references] of modules.entries()) users.add(nth + 1, references);
   const { first, second, edge } = users;
   const { words, roles, starts } = original;
   for (let id = 1; id <= original.count; id++) {
     if (first[id] === 0 || second[id] !== 0) continue;
     for (let at = starts[id - 1] + 2; at < starts[id]; at++) if (roles[at] === ROLE_TYPE) edge[words[at]] = 1;
-  }
-  if (reach === 'forward') {
-    const links: number[] = [];
-    const follow = (id: number): void => {
-      if (second[id] !== 0 && isLink(original, id)) links.push(id);
-    };
-    for (let id = 1; id <= original.count; id++) if (edge[id] === 1) follow(id);
-    for (let id = links.pop(); id !== undefined; id = links.pop())
-      for (let at = starts[id - 1] + 2; at < starts[id]; at++) {
-        if (roles[at] !== ROLE_TYPE || edge[words[at]] === 1) continue;
-        edge[words[at]] = 1;
-        follow(words[at]);
-      }
   }
   const roots: Root[] = [];
   for (let id = 1; id <= original.count; id++)
@@ -160,43 +159,64 @@ export function sharedRoots(
   return roots;
 }
 
-/** Which modules need each type outside the base: the first two of them, by number from 1 on. */
+/** Which modules need each type whole that the base does not have so: the first two of them, by number from 1 on. */
 class Users {
   readonly first: Uint32Array;
   readonly second: Uint32Array;
-  /** 1 for what a module refers to itself. */
+  /** 1 for what a module refers to itself, by nameless modifiers or straight. */
   readonly edge: Uint8Array;
   readonly #original: Btf;
-  readonly #inBase: Uint8Array | Uint32Array;
-  /** The module that met a type last. */
+  readonly #inBase: Uint8Array;
+  readonly #reach: Reach;
+  /** The module that needed the name of a type last, and the one that needed all of it. */
+  readonly #named: Uint32Array;
   readonly #met: Uint32Array;
 
-  constructor(original: Btf, inBase: Uint8Array | Uint32Array) {
-    this.first = new Uint32Array(original.count + 1);
-    this.second = new Uint32Array(original.count + 1);
+  constructor(original: Btf, inBase: Uint8Array, reach: Reach) {
+    const each = (): Uint32Array => new Uint32Array(original.count + 1);
+    this.first = each();
+    this.second = each();
     this.edge = new Uint8Array(original.count + 1);
-    this.#met = new Uint32Array(original.count + 1);
+    this.#named = each();
+    this.#met = each();
     this.#original = original;
     this.#inBase = inBase;
+    this.#reach = reach;
   }
 
-  add(module: number, entries: Uint32Array): void {
+  add(module: number, { entries, named }: ModuleReferences): void {
     const { words, roles, starts } = this.#original;
-    const queue: number[] = [];
-    const visit = (id: number): void => {
-      if (id === 0 || this.#met[id] === module || this.#inBase[id] !== 0) return;
-      this.#met[id] = module;
-      const known = this.second[id] !== 0;
-      if (this.first[id] === 0) this.first[id] = module;
-      else if (!known) this.second[id] = module;
+    const queue: [id: number, level: number][] = [];
+    const visit = (id: number, much: number): void => {
+      if (id === 0) return;
+      const level = settledLevel(much, this.#original.kind(id), words[starts[id - 1]] !== 0);
+      const met = level === WHOLE ? this.#met : this.#named;
+      if (met[id] === module || this.#inBase[id] >= level) return;
+      met[id] = module;
+      if (level === WHOLE && this.second[id] !== 0) return;
+      if (level === WHOLE && this.first[id] === 0) this.first[id] = module;
+      else if (level === WHOLE) this.second[id] = module;
       // What two modules need, both need with all that it leads to: a third adds nothing.
-      if (!known) queue.push(id);
+      queue.push([id, level]);
     };
     for (const id of entries) {
       this.edge[id] = 1;
-      visit(id);
+      visit(id, WHOLE);
     }
-    for (let id = queue.pop(); id !== undefined; id = queue.pop())
-      for (let at = starts[id - 1] + 2; at < starts[id]; at++) if (roles[at] === ROLE_TYPE) visit(words[at]);
+    for (const id of named) {
+      this.edge[id] = 1;
+      visit(id, NAME_ONLY);
+    }
+    for (let next = queue.pop(); next !== undefined; next = queue.pop()) {
+      const [id, level] = next;
+      const kind = this.#original.kind(id);
+      if (level === NAME_ONLY && IS_COMPOSITE[kind] === 1) continue;
+      const behind = this.#reach === 'forward' ? levelBehind(level, kind) : WHOLE;
+      for (let at = starts[id - 1] + 2; at < starts[id]; at++) {
+        if (roles[at] !== ROLE_TYPE) continue;
+        if (level === NAME_ONLY) this.edge[words[at]] = 1;
+        visit(words[at], behind);
+      }
+    }
   }
 }

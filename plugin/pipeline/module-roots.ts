@@ -4,13 +4,21 @@ import type { FileState } from '../bytes/source.js';
 import { CodedError } from '../errors.js';
 import type { ModulePath } from '../host/module-files.js';
 import { willChange } from '../modules/module-rebaser.js';
-import { type ModuleMode, reach, referredOutside, seedsOf } from '../modules/needs.js';
+import { type ModuleMode, reach, seedsOf } from '../modules/needs.js';
 import type { BuiltAgainst } from '../modules/read.js';
-import { distilledRoots, type ModuleReferences, neededRoots, pointeeRoots, sharedRoots } from '../modules/roots.js';
+import {
+  distilledRoots,
+  type ModuleReferences,
+  moduleReferences,
+  neededRoots,
+  pointeeRoots,
+  sharedRoots,
+} from '../modules/roots.js';
 import type { Root } from '../roots/root.js';
 import { closeOver } from '../split/closure.js';
 import type { Companions } from '../split/companions.js';
-import { solidTypes } from '../split/forward.js';
+import { levelsOf } from '../split/forward.js';
+import { wholeInBase } from '../split/levels.js';
 import type { Reach } from '../split/split.js';
 import { withModule } from './open-module.js';
 import { inOrder } from './roots.js';
@@ -32,13 +40,14 @@ export interface ScannedModules {
   readonly warnings: readonly string[];
 }
 
-/** Reads modules of a folder. Throws what reading a module throws, and `modules-folder` when all are carriers. */
+/** Reads modules of a folder. `closure`: of the base they will stand on. Throws what reading a module throws, and `modules-folder` when all are carriers. */
 export async function scanModules(
   folder: string,
   listed: readonly ModulePath[],
   mode: ModuleMode,
   kernel: BuiltAgainst,
   names: NameIndex,
+  closure: Reach,
 ): Promise<ScannedModules> {
   const { original } = kernel;
   const paths: ModulePath[] = [];
@@ -73,7 +82,7 @@ export async function scanModules(
       const seeds = seedsOf(module, original, names);
       const needs = reach(btf, seeds);
       roots.push(...neededRoots(name, needs), ...pointeeRoots(name, btf, seeds));
-      references.push({ name, entries: referredOutside(btf, mode === 'prune' ? needs.own : undefined) });
+      references.push(moduleReferences(name, btf, mode === 'prune' ? needs.own : undefined, closure));
     });
   }
   if (paths.length === 0) throw new CodedError('modules-folder', 'no module in it but a carrier', { file: folder });
@@ -98,19 +107,15 @@ export function withModuleRoots(
 ): Root[] {
   const all = [...kernelRoots, ...roots];
   for (;;) {
-    const inBase = wholeInBase(btf, companions, all, reach);
-    const shared = sharedRoots(btf, references, inBase, reach);
+    const shared = sharedRoots(btf, references, levelsInBase(btf, companions, all, reach), reach);
     if (shared.length === 0) return inOrder(all);
     all.push(...shared);
   }
 }
 
-/** By id, other than 0 for a type that roots bring to the base as it is, not as a FWD. */
-export function wholeInBase(
-  btf: Btf,
-  companions: Companions,
-  roots: readonly Root[],
-  reach: Reach,
-): Uint8Array | Uint32Array {
-  return reach === 'forward' ? solidTypes(btf, companions, roots) : closeOver(btf, companions, roots).nearest;
+/** By id, how much of a type some roots bring to the base (levels.ts). */
+export function levelsInBase(btf: Btf, companions: Companions, roots: readonly Root[], reach: Reach): Uint8Array {
+  return reach === 'forward'
+    ? levelsOf(btf, companions, roots)
+    : wholeInBase(closeOver(btf, companions, roots).nearest).levels;
 }

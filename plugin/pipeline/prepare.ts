@@ -138,6 +138,7 @@ async function readModules(
     options.moduleMode ?? 'keep',
     kernel,
     names,
+    options.reach ?? 'complete',
   );
 }
 

@@ -1,6 +1,5 @@
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { Btf } from '../btf/btf.js';
 import { NameIndex } from '../btf/names.js';
 import { type ByteSource, FileSource, pieces } from '../bytes/source.js';
 import { CodedError } from '../errors.js';
@@ -8,7 +7,9 @@ import { hashSource } from '../host/hash.js';
 import { findModules, type ModulePath } from '../host/module-files.js';
 import { MODULES_FOLDER } from '../host/out-folder.js';
 import { ModuleRebaser } from '../modules/module-rebaser.js';
+import type { Target } from '../modules/rebase.js';
 import { withoutSignature } from '../modules/signature.js';
+import type { Reach } from '../split/split.js';
 import type { BtfInput } from './input.js';
 import { type ScannedModules, scanModules } from './module-roots.js';
 import type { ManifestModules } from './modules.js';
@@ -23,12 +24,13 @@ export async function scanOriginals(
   modules: ManifestModules,
   input: BtfInput,
   names: NameIndex,
+  closure: Reach,
   folder?: string,
 ): Promise<ScannedModules> {
   const from = folder ?? resolve(out, modules.folder);
   if (!existsSync(from)) throw failed(from, 'the original modules are not there: pass their folder with --modules');
   const kernel = { original: input.btf, machine: input.elf?.header, vermagic: undefined };
-  return scanModules(from, listModules(from, out), modules.mode, kernel, names);
+  return scanModules(from, listModules(from, out), modules.mode, kernel, names, closure);
 }
 
 /**
@@ -39,8 +41,7 @@ export async function verifyModules(
   out: string,
   modules: ManifestModules,
   originals: ScannedModules,
-  base: Uint8Array,
-  baseIdOf: Uint32Array,
+  target: Target,
 ): Promise<void> {
   const folder = join(out, MODULES_FOLDER);
   const written = new Map(
@@ -49,9 +50,7 @@ export async function verifyModules(
   const listed = modules.files.map(file => file.name).join();
   if (listed !== [...written.keys()].join() || listed !== originals.paths.map(path => path.name).join())
     throw failed(folder, 'other modules than split.json lists, or than were split');
-  const { original } = originals.kernel;
-  const target = { original, base: Btf.decode(base), baseIdOf };
-  const rebaser = new ModuleRebaser(target, new NameIndex(original), modules.mode);
+  const rebaser = new ModuleRebaser(target, new NameIndex(target.original), modules.mode);
   for (const [nth, path] of originals.paths.entries()) {
     const module = written.get(path.name);
     if (module === undefined) throw failed(folder, `no ${path.name}`);

@@ -75,7 +75,7 @@ export async function verifyOut(out: string, given: GivenFiles = {}): Promise<Ve
     checkManifest(out, manifest, input, { base, rest, full }, newIds);
     const names = new NameIndex(input.btf);
     const { modules } = manifest;
-    const scanned = modules && (await scanOriginals(out, modules, input, names, given.modules));
+    const scanned = modules && (await scanOriginals(out, modules, input, names, manifest.closure, given.modules));
     const proved: string[] = ['the SHA-256 of every file is the one in split.json', ...written.proved, SIDES];
     if (manifest.input.kind === 'vmlinux') {
       const { systemMap: recorded } = manifest;
@@ -90,7 +90,13 @@ export async function verifyOut(out: string, given: GivenFiles = {}): Promise<Ve
       );
     }
     if (modules !== undefined && scanned !== undefined) {
-      await verifyModules(out, modules, scanned, base, written.idsInBase());
+      const target = {
+        original: input.btf,
+        base: written.base,
+        inBase: written.inBase(),
+        reach: manifest.closure,
+      };
+      await verifyModules(out, modules, scanned, target);
       proved.push(...MODULE_INVARIANTS);
     }
     return { original: file, proved };

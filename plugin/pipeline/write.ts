@@ -87,6 +87,6 @@ function rebaseModules(
   signing: Signing,
 ): Promise<WrittenModules> {
   const { original } = modules.kernel;
-  const target = { original, base: Btf.decode(split.paddedBase), baseIdOf: split.idsInBase() };
+  const target = { original, base: Btf.decode(split.paddedBase), inBase: split.inBase(), reach: split.reach };
   return writeModules(out, modules, target, names, signing);
 }

@@ -69,14 +69,17 @@ export function rootsByName(btf: Btf, names: NameIndex, known: readonly Root[]):
  */
 function iterators(btf: Btf): Root[] {
   return typesWithPrefix(btf, KIND_FUNC, ITERATOR_PREFIX)
-    .filter(id => takesIteratorMeta(btf, btf.sizeOrType(id)))
+    .filter(id => isIterator(btf, id))
     .map(id => ({ id, reason: 'iterator', source: `${ITERATOR_PREFIX}*` }));
 }
 
-function takesIteratorMeta(btf: Btf, proto: number): boolean {
-  if (proto === 0 || btf.kind(proto) !== KIND_FUNC_PROTO || btf.vlen(proto) === 0) return false;
+/** `id`: a FUNC, of the kernel or of a module. */
+export function isIterator(btf: Btf, id: number): boolean {
+  const proto = btf.sizeOrType(id);
+  if (!btf.name(id).startsWith(ITERATOR_PREFIX) || proto === 0) return false;
+  if (btf.kind(proto) !== KIND_FUNC_PROTO || btf.vlen(proto) === 0) return false;
   const result = skipModifiers(btf, btf.sizeOrType(proto));
-  const pointer = skipModifiers(btf, btf.words[btf.start(proto) + HEAD_WORDS + 1]);
+  const pointer = skipModifiers(btf, btf.owner(proto).words[btf.start(proto) + HEAD_WORDS + 1]);
   if (result === 0 || btf.kind(result) !== KIND_INT || pointer === 0 || btf.kind(pointer) !== KIND_PTR) return false;
   const meta = skipModifiers(btf, btf.sizeOrType(pointer));
   return meta !== 0 && btf.name(meta) === ITERATOR_META;

@@ -4,7 +4,6 @@ import {
   HEAD_WORDS,
   IS_COMPOSITE,
   infoKind,
-  infoKindFlag,
   KIND_ARRAY,
   KIND_CONST,
   KIND_FUNC_PROTO,
@@ -20,15 +19,9 @@ import {
 import type { NameIndex } from '../btf/names.js';
 import type { Root } from '../roots/root.js';
 import { Companions } from './companions.js';
+import { levelBehind, NAME_ONLY, NOTHING, settledLevel, WHOLE } from './levels.js';
 import { pointeesThatStay } from './pointees.js';
 
-/** How much of a type the base needs. */
-const NOTHING = 0;
-/** That it exists: all that a pointer to it says. A named struct or union becomes a FWD. */
-const NAME_ONLY = 1;
-const WHOLE = 2;
-
-export const IS_NAMELESS_MODIFIER = kindSet(KIND_CONST, KIND_VOLATILE, KIND_RESTRICT, KIND_TYPE_TAG);
 /** Nameless kinds between a type and the struct that it leads to: the rest may have its own copy of one. */
 const IS_LINK = kindSet(KIND_PTR, KIND_CONST, KIND_VOLATILE, KIND_RESTRICT, KIND_TYPE_TAG, KIND_ARRAY, KIND_FUNC_PROTO);
 
@@ -45,6 +38,10 @@ export interface Expansion {
   readonly origin: Uint32Array;
   /** Id in the original → id of its definition: the one in the base where there is one. */
   readonly definition: Uint32Array;
+  /** Id in the original → id of what the base has of it; 0 for nothing. */
+  readonly inBase: Uint32Array;
+  /** By id in the original, how much of it the base has (levels.ts). */
+  readonly levels: Uint8Array;
   /** By id in the original, 1 for a type of the base that means there what it meant: no nameless way from it ends at a FWD. */
   readonly solid: Uint8Array;
   /** Structs and unions that the base only names. */
@@ -55,7 +52,7 @@ export interface Expansion {
 
 /** `btf`: without a base. Linear in its words. */
 export function expandForward(btf: Btf, names: NameIndex, roots: readonly Root[]): Expansion {
-  const need = needs(btf, new Companions(btf, names), roots);
+  const need = levelsOf(btf, new Companions(btf, names), roots);
   const leads = leadsToForward(btf, need);
   const copied = copiesForRest(btf, need, leads);
   const inBase = new Uint32Array(btf.count + 1);
@@ -97,6 +94,8 @@ export function expandForward(btf: Btf, names: NameIndex, roots: readonly Root[]
     bytes: encodeBtf({ order, flags: header.flags, words, strings, layout }),
     origin,
     definition,
+    inBase,
+    levels: need,
     solid: solidOf(btf, need, leads),
     forwards,
     copies,
@@ -111,8 +110,8 @@ function isForward(btf: Btf, need: Uint8Array, id: number): boolean {
   return need[id] === NAME_ONLY && IS_COMPOSITE[kindAt(btf, id)] === 1;
 }
 
-/** The NOTHING, NAME_ONLY or WHOLE of each type. A type is looked at once for each step up. */
-function needs(btf: Btf, companions: Companions, roots: readonly Root[]): Uint8Array {
+/** How much of each type the base needs, by id. A type is looked at once for each step up. */
+export function levelsOf(btf: Btf, companions: Companions, roots: readonly Root[]): Uint8Array {
   const { words, roles, starts, strings } = btf;
   const need = new Uint8Array(btf.count + 1);
   const queue = new Uint32Array(2 * btf.count);
@@ -121,7 +120,10 @@ function needs(btf: Btf, companions: Companions, roots: readonly Root[]): Uint8A
   let length = 0;
   const want = (id: number, much: number): void => {
     if (id === 0 || need[id] >= much) return;
-    need[id] = much;
+    const start = starts[id - 1];
+    const settled = settledLevel(much, infoKind(words[start + 1]), strings[words[start]] !== 0);
+    if (need[id] >= settled) return;
+    need[id] = settled;
     queue[length++] = id;
   };
   for (const { id } of roots) want(id, WHOLE);
@@ -130,15 +132,11 @@ function needs(btf: Btf, companions: Companions, roots: readonly Root[]): Uint8A
     const id = queue[head];
     const start = starts[id - 1];
     const kind = infoKind(words[start + 1]);
-    if (need[id] === NAME_ONLY) {
-      if (IS_NAMELESS_MODIFIER[kind] === 1) want(words[start + 2], NAME_ONLY);
-      // A FWD has a name; and what is reached through a typedef, an array or a prototype is used as what it is.
-      else if (IS_COMPOSITE[kind] === 0 || strings[words[start]] === 0) want(id, WHOLE);
-      continue;
-    }
-    const much = kind === KIND_PTR ? NAME_ONLY : WHOLE;
-    for (let i = start + 2; i < starts[id]; i++) if (roles[i] === ROLE_TYPE) want(words[i], much);
-    if (round[id] === 1) continue;
+    const level = need[id];
+    if (level === NAME_ONLY && IS_COMPOSITE[kind] === 1) continue;
+    const behind = levelBehind(level, kind);
+    for (let i = start + 2; i < starts[id]; i++) if (roles[i] === ROLE_TYPE) want(words[i], behind);
+    if (level === NAME_ONLY || round[id] === 1) continue;
     for (let other = companions.next[id]; other !== 0 && other !== id; other = companions.next[other]) {
       round[other] = 1;
       want(other, WHOLE);
@@ -156,12 +154,6 @@ function leadsToForward(btf: Btf, need: Uint8Array): Uint8Array {
 
 function solidOf(btf: Btf, need: Uint8Array, leads: Uint8Array): Uint8Array {
   return need.map((much, id) => (much === NOTHING || leads[id] === 1 || isForward(btf, need, id) ? 0 : 1));
-}
-
-/** The `solid` of an expansion, without making it. */
-export function solidTypes(btf: Btf, companions: Companions, roots: readonly Root[]): Uint8Array {
-  const need = needs(btf, companions, roots);
-  return solidOf(btf, need, leadsToForward(btf, need));
 }
 
 /** 1 for each link of the base that the rest needs a copy of: one that leads to a FWD, met by a type of the rest. */
@@ -216,10 +208,9 @@ export function linksLeadingTo(btf: Btf, targets: Uint8Array, among: (id: number
   return leads;
 }
 
-/** kind_flag of a FWD tells a union from a struct. */
 function putForward(btf: Btf, id: number, to: Uint32Array, at: number): number {
   to[at] = btf.words[btf.starts[id - 1]];
-  to[at + 1] = ((kindAt(btf, id) === KIND_UNION ? 0x80 : 0) | KIND_FWD) << 24;
+  to[at + 1] = forwardInfo(kindAt(btf, id));
   return at + HEAD_WORDS;
 }
 
@@ -233,13 +224,21 @@ function putRecord(btf: Btf, id: number, first: Uint32Array, second: Uint32Array
   return at;
 }
 
+/** True when type `id` of a BTF is a FWD that stands for the struct or union `original` of another, whatever they are named. */
+export function isForwardOf(btf: Btf, id: number, other: Btf, original: number): boolean {
+  const kind = other.kind(original);
+  return btf.kind(id) === KIND_FWD && IS_COMPOSITE[kind] === 1 && btf.kindFlag(id) === (kind === KIND_UNION);
+}
+
 /** True when `id` of an expansion is a FWD that stands for the struct or union `original` it comes from. */
 export function standsFor(expanded: Btf, id: number, btf: Btf, original: number): boolean {
-  const info = expanded.words[expanded.starts[id - 1] + 1];
   return (
-    infoKind(info) === KIND_FWD &&
-    IS_COMPOSITE[kindAt(btf, original)] === 1 &&
-    infoKindFlag(info) === (kindAt(btf, original) === KIND_UNION) &&
+    isForwardOf(expanded, id, btf, original) &&
     expanded.words[expanded.starts[id - 1]] === btf.words[btf.starts[original - 1]]
   );
+}
+
+/** Second word of a FWD for a struct or a union; kind_flag tells which. */
+export function forwardInfo(kind: number): number {
+  return (((kind === KIND_UNION ? 0x80 : 0) | KIND_FWD) << 24) >>> 0;
 }

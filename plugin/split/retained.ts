@@ -3,7 +3,7 @@ import { HEAD_WORDS, IS_COMPOSITE, infoKind, KIND_PTR, ROLE_STRING, ROLE_TYPE } 
 import type { Root } from '../roots/root.js';
 import type { Companions } from './companions.js';
 import { dominatorTree, type Graph } from './dominators.js';
-import { IS_NAMELESS_MODIFIER } from './forward.js';
+import { IS_NAMELESS_MODIFIER } from './levels.js';
 import { pointeesThatStay } from './pointees.js';
 import type { Reach } from './split.js';
 

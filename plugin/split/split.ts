@@ -5,6 +5,7 @@ import type { Root } from '../roots/root.js';
 import { type Closure, closeOver } from './closure.js';
 import { Companions } from './companions.js';
 import { type Expansion, expandForward } from './forward.js';
+import { type InBase, wholeInBase } from './levels.js';
 import { type Partition, partition, permute } from './partition.js';
 import { type Decoded, INVARIANTS, prove } from './prove.js';
 import { FORWARD_INVARIANTS, proveForward } from './prove-forward.js';
@@ -32,8 +33,8 @@ export interface Split extends Partition {
   readonly newIds: Uint32Array;
   /** New id of the definition of each id of the input; `newIds` for `complete`. */
   readonly idOf: Uint32Array;
-  /** Makes the id in the base of each id of the input; 0 for one that is not there, or leads to a FWD there. */
-  readonly idsInBase: () => Uint32Array;
+  /** Makes what the base has of each type of the input. */
+  readonly inBase: () => InBase;
   /** Id in the input of each id of `btf`; undefined where they are the same. */
   readonly origin: Uint32Array | undefined;
   /** The roots that were taken, with ids of the input, `tag` roots last. */
@@ -64,7 +65,7 @@ export function splitBtf(
       ...made,
       reach,
       idOf: made.newIds,
-      idsInBase: () => upTo(made.newIds, made.closure.types),
+      inBase: () => wholeInBase(upTo(made.newIds, made.closure.types)),
       origin: undefined,
       roots: made.closure.roots,
       added: undefined,
@@ -73,14 +74,14 @@ export function splitBtf(
   const expansion = expandForward(btf, names, roots);
   const expanded = Btf.decode(expansion.bytes);
   const made = divide(expanded, new NameIndex(expanded), expandedRoots(roots, expansion), paddedTo);
-  const { definition, origin, solid, forwards, copies } = expansion;
+  const { definition, origin, forwards, copies } = expansion;
   const idOf = definition.map(id => made.newIds[id]);
   proveForward(btf, expanded, expansion, made.newIds, made.closure.types, 'invariant');
   return {
     ...made,
     reach,
     idOf,
-    idsInBase: () => idOf.map((id, old) => (solid[old] === 1 ? id : 0)),
+    inBase: () => inBaseOf(expansion, made.newIds),
     origin,
     roots: made.closure.roots.map(root => ({ ...root, id: origin[root.id] })),
     added: { forwards, copies, bytes: (expanded.words.length - btf.words.length) * 4 },
@@ -105,11 +106,11 @@ export function proveWritten(
   reach: Reach,
   written: Written,
   code: ErrorCode,
-): Pick<Split, 'proved' | 'idsInBase' | 'btf' | 'newIds'> & { readonly base: Btf } {
+): Pick<Split, 'proved' | 'inBase' | 'btf' | 'newIds'> & { readonly base: Btf } {
   const { idOf, roots } = written;
   if (reach === 'complete') {
     const { base } = prove({ ...written, original: btf, newIds: idOf }, code);
-    return { proved: INVARIANTS, idsInBase: () => upTo(idOf, base.count), btf, newIds: idOf, base };
+    return { proved: INVARIANTS, inBase: () => wholeInBase(upTo(idOf, base.count)), btf, newIds: idOf, base };
   }
   const { expansion, expanded, closure } = closeForward(btf, new NameIndex(btf), roots);
   const newIds = permute(closure);
@@ -119,12 +120,17 @@ export function proveWritten(
   proveForward(btf, expanded, expansion, newIds, closure.types, code);
   return {
     proved: [...INVARIANTS, ...FORWARD_INVARIANTS],
-    idsInBase: () => idOf.map((id, old) => (expansion.solid[old] === 1 ? id : 0)),
+    inBase: () => inBaseOf(expansion, newIds),
     btf: expanded,
     newIds,
     base,
   };
 }
+
+const inBaseOf = ({ inBase, levels }: Expansion, newIds: Uint32Array): InBase => ({
+  ids: inBase.map(id => newIds[id]),
+  levels,
+});
 
 const upTo = (ids: Uint32Array, most: number): Uint32Array => ids.map(id => (id <= most ? id : 0));
 

@@ -5,14 +5,14 @@ import { NameIndex } from '../../plugin/btf/names.js';
 import { MemorySource } from '../../plugin/bytes/source.js';
 import { resizeSections } from '../../plugin/elf/resize-sections.js';
 import { ModuleRebaser } from '../../plugin/modules/module-rebaser.js';
-import { MODULE_MODES, type ModuleMode, reach, referredOutside, seedsOf } from '../../plugin/modules/needs.js';
+import { MODULE_MODES, type ModuleMode, reach, seedsOf } from '../../plugin/modules/needs.js';
 import { readModule } from '../../plugin/modules/read.js';
-import { distilledRoots, neededRoots, pointeeRoots } from '../../plugin/modules/roots.js';
+import { distilledRoots, moduleReferences, neededRoots, pointeeRoots } from '../../plugin/modules/roots.js';
 import { withoutSignature } from '../../plugin/modules/signature.js';
 import { type ScannedModules, withModuleRoots } from '../../plugin/pipeline/module-roots.js';
 import type { Root } from '../../plugin/roots/root.js';
 import { Companions } from '../../plugin/split/companions.js';
-import { type Split, splitBtf } from '../../plugin/split/split.js';
+import { type Reach, type Split, splitBtf } from '../../plugin/split/split.js';
 import { kernelBtf } from '../support/kernel-btf.js';
 import { join as joined } from './join.js';
 import { splitAndVerify } from './split-and-verify.js';
@@ -59,6 +59,8 @@ export function rebaseFixture([ko, mode]: readonly Uint8Array[]): void {
 }
 
 function rebaseOnto({ original, names, roots }: Kernel, ko: Uint8Array, mode: ModuleMode, known?: Split): void {
+  // Either closure, whatever the input: which one is its size.
+  const closure: Reach = known?.reach ?? (ko.length % 2 === 0 ? 'complete' : 'forward');
   const { body } = withoutSignature(new MemorySource(ko, 'module.ko'));
   const module = readModule(body, { original, machine: undefined, vermagic: undefined });
   if (module.isCarrier) return;
@@ -71,17 +73,20 @@ function rebaseOnto({ original, names, roots }: Kernel, ko: Uint8Array, mode: Mo
       const seeds = seedsOf(module, original, names);
       const needs = reach(btf, seeds);
       asked.push(...neededRoots('module', needs), ...pointeeRoots('module', btf, seeds));
-      const entries = referredOutside(btf, mode === 'prune' ? needs.own : undefined);
+      const all = moduleReferences('module', btf, mode === 'prune' ? needs.own : undefined, closure);
       // As if there were two modules that refer to some of the same.
-      references.push({ name: 'module', entries }, { name: 'other', entries: entries.filter((_, i) => i % 2 === 0) });
+      const half = (ids: Uint32Array): Uint32Array => ids.filter((_, i) => i % 2 === 0);
+      references.push(all, { name: 'other', entries: half(all.entries), named: half(all.named) });
     }
   }
   const scanned = { roots: asked, references } as unknown as ScannedModules;
+  const companions = new Companions(original, names);
   const split =
-    known ?? splitBtf(original, names, withModuleRoots(original, new Companions(original, names), roots, scanned));
+    known ??
+    splitBtf(original, names, withModuleRoots(original, companions, roots, scanned, closure), undefined, closure);
   // A split that does not know what the module asks for may lack types that its ids name.
   if (known !== undefined && module.ids?.roots.some(({ id }) => id < (btf?.firstId ?? 0))) return;
-  const target = { original, base: Btf.decode(split.paddedBase), baseIdOf: split.idsInBase() };
+  const target = { original, base: Btf.decode(split.paddedBase), inBase: split.inBase(), reach: closure };
   const rebaser = new ModuleRebaser(target, names, mode);
   const plan = rebaser.plan(module);
   if (plan.changes.length === 0) return;

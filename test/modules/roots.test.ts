@@ -1,21 +1,25 @@
 import test from 'ava';
 import fc from 'fast-check';
 import { Btf } from '../../plugin/btf/btf.js';
+import { KIND_PTR, KIND_VAR } from '../../plugin/btf/kinds.js';
 import { NameIndex } from '../../plugin/btf/names.js';
 import { reach } from '../../plugin/modules/needs.js';
 import { distilledRoots, neededRoots, pointeeRoots, sharedRoots } from '../../plugin/modules/roots.js';
-import { withModuleRoots } from '../../plugin/pipeline/module-roots.js';
+import { levelsInBase, withModuleRoots } from '../../plugin/pipeline/module-roots.js';
 import { renderMarkdown } from '../../plugin/report/render/markdown.js';
 import { renderText } from '../../plugin/report/render/text.js';
 import type { Root } from '../../plugin/roots/root.js';
-import { closeOver } from '../../plugin/split/closure.js';
 import { Companions } from '../../plugin/split/companions.js';
-import { solidTypes } from '../../plugin/split/forward.js';
+import { levelsOf } from '../../plugin/split/forward.js';
+import { NAME_ONLY, NOTHING, WHOLE } from '../../plugin/split/levels.js';
 import { REPORT } from '../support/any-report.js';
 import { arbitraryBtf } from '../support/arbitrary-btf.js';
 import { kernelCase } from '../support/arbitrary-kernel-btf.js';
 import { BtfBuilder } from '../support/build-btf.js';
-import { naiveParse } from '../support/naive-btf.js';
+import { type NaiveType, naiveParse } from '../support/naive-btf.js';
+import { naiveLevels } from '../support/naive-rebase.js';
+
+const NONE = new Uint32Array();
 
 const ascending = (ids: ReadonlySet<number>): number[] => [...ids].sort((a, b) => a - b);
 
@@ -44,10 +48,14 @@ test('roots for what modules share lead to all of it, and to nothing else', t =>
         if (refs.length === 0) return;
         const pick = (seeds: readonly number[]): number[] => seeds.map(seed => 1 + (seed % refs.length));
         const inBase = needed(refs, pick(baseSeeds), new Set());
-        const modules = entries.map((seeds, i) => ({ name: `m${i}`, entries: Uint32Array.from(pick(seeds)) }));
+        const modules = entries.map((seeds, i) => ({
+          name: `m${i}`,
+          entries: Uint32Array.from(pick(seeds)),
+          named: NONE,
+        }));
         const sets = modules.map(module => needed(refs, [...module.entries], inBase));
         const expected = new Set(refs.map((_, i) => i + 1).filter(id => sets.filter(set => set.has(id)).length > 1));
-        const flags = Uint32Array.from({ length: refs.length + 1 }, (_, id) => (inBase.has(id) ? 1 : 0));
+        const flags = Uint8Array.from({ length: refs.length + 1 }, (_, id) => (inBase.has(id) ? WHOLE : NOTHING));
         const roots = sharedRoots(original, modules, flags, 'complete');
         t.deepEqual(
           ascending(
@@ -61,7 +69,7 @@ test('roots for what modules share lead to all of it, and to nothing else', t =>
         );
         for (const { source } of roots) t.regex(source, /^shared by m\d and m\d$/);
         // In the base now: nothing is shared any more.
-        for (const id of expected) flags[id] = 1;
+        for (const id of expected) flags[id] = WHOLE;
         t.deepEqual(sharedRoots(original, modules, flags, 'complete'), []);
         shared += expected.size;
       },
@@ -73,24 +81,38 @@ test('roots for what modules share lead to all of it, and to nothing else', t =>
 
 test('roots for what modules share are found in a few steps: with them no two modules need a copy of the same type', t => {
   let shared = 0;
+  const picks = fc.array(fc.nat(), { maxLength: 4 });
   fc.assert(
     fc.property(
       kernelCase,
-      fc.array(fc.array(fc.nat(), { maxLength: 4 }), { maxLength: 4 }),
+      fc.array(fc.record({ entries: picks, named: picks }), { maxLength: 4 }),
       fc.constantFrom('complete' as const, 'forward' as const),
-      ({ bytes, roots }, entries, reach) => {
+      ({ bytes, roots }, modules, reach) => {
         const btf = Btf.decode(bytes);
-        const names = new NameIndex(btf);
-        const refs = naiveParse(bytes).types.map(type => type.refs);
-        const references = entries.map((seeds, i) => ({
+        const companions = new Companions(btf, new NameIndex(btf));
+        const { types } = naiveParse(bytes);
+        const pick = (seeds: readonly number[]): Uint32Array =>
+          Uint32Array.from(seeds, seed => 1 + (seed % types.length));
+        const references = modules.map(({ entries, named }, i) => ({
           name: `m${i}`,
-          entries: Uint32Array.from(seeds.map(seed => 1 + (seed % refs.length))),
+          entries: pick(entries),
+          named: reach === 'forward' ? pick(named) : NONE,
         }));
-        const all = withModuleRoots(btf, new Companions(btf, names), roots, { roots: [], references }, reach);
-        const companions = new Companions(btf, names);
-        const flags = reach === 'forward' ? solidTypes(btf, companions, all) : closeOver(btf, companions, all).nearest;
-        const inBase = new Set(refs.map((_, i) => i + 1).filter(id => flags[id] !== 0));
-        const copies = references.flatMap(module => [...needed(refs, [...module.entries], inBase)]);
+        const all = withModuleRoots(btf, companions, roots, { roots: [], references }, reach);
+        const inBase = levelsInBase(btf, companions, all, reach);
+        const copies = references.flatMap(({ entries, named }) => {
+          const typeOf = (id: number): NaiveType => types[id - 1];
+          // What a pointer of the module stands for, which wants the names, and what else it has.
+          const pointer = { ...types[0], kind: KIND_PTR, name: '', refs: [...named] };
+          const other = { ...types[0], kind: KIND_VAR, name: '', refs: [...entries] };
+          const levels = naiveLevels(
+            id => (id < 0 ? (id === -1 ? pointer : other) : typeOf(id)),
+            new Map([-1, -2].map(id => [id, WHOLE])),
+            reach,
+            (id, level) => id > 0 && inBase[id] >= level,
+          );
+          return [...levels].filter(([id, level]) => id > 0 && level === WHOLE && inBase[id] < WHOLE).map(([id]) => id);
+        });
         t.is(new Set(copies).size, copies.length);
         shared += all.length - roots.length;
       },
@@ -100,26 +122,37 @@ test('roots for what modules share are found in a few steps: with them no two mo
   t.true(shared > 100, `${shared}`);
 });
 
-test('closure forward: a pointer that modules share brings the struct it points to, so that nothing is shared any more', t => {
+test('closure forward: a struct that modules only point to is not shared; the pointers are, and what one of them has inside', t => {
   const b = new BtfBuilder();
   const int = b.int('int', 4);
-  const struct = b.struct('shared', 4, [{ name: 'x', type: int, bits: 0 }]);
-  const root = b.struct('root', 8, [{ name: 'p', type: b.ptr(struct), bits: 0 }]);
-  const other = b.struct('alone', 4, [{ name: 'x', type: int, bits: 0 }]);
-  const pointer = b.ptr(b.ptr(struct));
-  const proto = b.funcProto(0, [
-    { name: 'a', type: pointer },
-    { name: 'b', type: b.ptr(other) },
+  const [pointed, embedded, far] = ['pointed', 'embedded', 'far'].map(name =>
+    b.struct(name, 4, [{ name: 'x', type: int, bits: 0 }]),
+  );
+  const pointer = b.ptr(b.const(pointed));
+  const proto = b.funcProto(0, [{ name: 'a', type: pointer }]);
+  const outer = b.struct('outer', 16, [
+    { name: 'e', type: embedded, bits: 0 },
+    { name: 'p', type: b.ptr(far), bits: 64 },
   ]);
   const original = Btf.decode(b.build());
   const companions = new Companions(original, new NameIndex(original));
-  const entries = Uint32Array.of(proto);
-  const modules = ['m0', 'm1'].map(name => ({ name, entries }));
-  const roots: Root[] = [{ id: root, reason: 'keep', source: '' }];
-  const shared = sharedRoots(original, modules, solidTypes(original, companions, roots), 'forward');
-  t.true([proto, struct, other].every(id => shared.some(found => found.id === id)));
-  roots.push(...shared);
-  t.deepEqual(sharedRoots(original, modules, solidTypes(original, companions, roots), 'forward'), []);
+  const modules = ['m0', 'm1'].map(name => ({
+    name,
+    entries: Uint32Array.of(proto, outer),
+    named: Uint32Array.of(pointed),
+  }));
+  const roots: Root[] = [{ id: int, reason: 'keep', source: '' }];
+  const shared = sharedRoots(original, modules, levelsOf(original, companions, roots), 'forward');
+  t.deepEqual(
+    shared.map(({ id }) => id),
+    [proto, outer],
+  );
+  const levels = levelsOf(original, companions, [...roots, ...shared]);
+  t.deepEqual(
+    [pointed, embedded, far].map(id => levels[id]),
+    [NAME_ONLY, WHOLE, NAME_ONLY],
+  );
+  t.deepEqual(sharedRoots(original, modules, levels, 'forward'), []);
 });
 
 test('what kfuncs, iterators, members and stubs of a module point to in vmlinux is whole in the base', t => {
@@ -169,10 +202,10 @@ test('what kfuncs, iterators, members and stubs of a module point to in vmlinux 
   );
   const needs = reach(module, seeds);
   const roots = [...neededRoots('demo', needs), ...found];
-  const solid = solidTypes(original, new Companions(original, new NameIndex(original)), roots);
+  const levels = levelsOf(original, new Companions(original, new NameIndex(original)), roots);
   t.deepEqual(
-    [taken, returned, iterated, member, stub, notCalled, listed, far].map(id => solid[id]),
-    [1, 1, 1, 1, 1, 0, 1, 0],
+    [taken, returned, iterated, member, stub, notCalled, listed, far].map(id => levels[id]),
+    [WHOLE, WHOLE, WHOLE, WHOLE, WHOLE, NAME_ONLY, WHOLE, NAME_ONLY],
   );
 });
 

@@ -2,7 +2,8 @@ import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { Btf } from '../../plugin/btf/btf.js';
 import * as kinds from '../../plugin/btf/kinds.js';
-import { Rebaser } from '../../plugin/modules/rebase.js';
+import { Rebaser, type Target } from '../../plugin/modules/rebase.js';
+import { wholeInBase } from '../../plugin/split/levels.js';
 import { BtfBuilder } from './build-btf.js';
 
 export interface Distilled {
@@ -48,7 +49,8 @@ export function distill(original: Btf, module: Btf): Distilled {
   };
   for (const [at, role] of module.roles.entries()) if (role === kinds.ROLE_TYPE) visit(module.words[at]);
   const base = b.build();
-  const { bytes, newId } = new Rebaser({ original, base: Btf.decode(base), baseIdOf: idOf }).rebase(module);
+  const target: Target = { original, base: Btf.decode(base), inBase: wholeInBase(idOf), reach: 'complete' };
+  const { bytes, newId } = new Rebaser(target).rebase(module);
   return { base, btf: bytes, newId };
 }
 
