@@ -62,7 +62,8 @@ export class ModuleRebaser {
     const isEmpty = own?.every(kept => kept === 0) ?? btf.count === 0;
     if (isEmpty && distilled !== undefined) return this.#plan(before, cleared(module));
     const rebaser = distilled === undefined ? this.#rebaser : new Rebaser(standalone(distilled));
-    const rebased = rebaser.rebase(btf, own);
+    const named = module.ids?.slots.map(({ id }) => id).filter(id => id < btf.firstId);
+    const rebased = rebaser.rebase(btf, own, named);
     const ids = mapIds(module, rebased.newId);
     if (isEmpty) return this.#plan(before, [...sections.map(emptied), ...ids]);
     return this.#plan(before, [{ section, bytes: rebased.bytes }, ...ids], rebased, distilledSection?.size);

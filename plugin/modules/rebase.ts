@@ -62,11 +62,14 @@ export class Rebaser {
     this.#levels = new Uint8Array(target.original.count + 1);
   }
 
-  /** `keep`: by own type, 0 for one that is left out; without it all stay. What stays must not refer to what does not. */
-  rebase(module: Btf, keep?: Uint8Array): Rebased {
+  /**
+   * `keep`: by own type, 0 for one that is left out; without it all stay. What stays must not refer to what does not. `named`: types
+   * of the original that `.BTF_ids` of the module names, whether or not its types refer to them.
+   */
+  rebase(module: Btf, keep?: Uint8Array, named: readonly number[] = []): Rebased {
     const { base, inBase } = this.#target;
     const own = ownIds(module, keep);
-    const copied = this.#copies(module, keep);
+    const copied = this.#copies(module, keep, named);
     const from = this.#order(module, copied, own);
     const ownIdOf = new Uint32Array(module.count);
     const copyOf = this.#copyOf;
@@ -94,8 +97,8 @@ export class Rebaser {
     };
   }
 
-  /** Types of the original that own types lead to and of which the base has not enough, with their companions, ascending. */
-  #copies(module: Btf, keep: Uint8Array | undefined): Uint32Array {
+  /** Types of the original that are needed and of which the base has not enough, with their companions, ascending. */
+  #copies(module: Btf, keep: Uint8Array | undefined, named: readonly number[]): Uint32Array {
     const { original, inBase, reach } = this.#target;
     const { words, roles, starts } = original;
     const levels = this.#levels;
@@ -110,6 +113,7 @@ export class Rebaser {
       queue.push(id);
     };
     referencesOut(module, keep, reach, visit);
+    for (const id of named) visit(id, WHOLE);
     for (let id = queue.pop(); id !== undefined; id = queue.pop()) {
       if (this.#isForward(id)) continue;
       const behind = reach === 'forward' ? levelBehind(levels[id], original.kind(id)) : WHOLE;

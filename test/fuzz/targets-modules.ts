@@ -84,8 +84,6 @@ function rebaseOnto({ original, names, roots }: Kernel, ko: Uint8Array, mode: Mo
   const split =
     known ??
     splitBtf(original, names, withModuleRoots(original, companions, roots, scanned, closure), undefined, closure);
-  // A split that does not know what the module asks for may lack types that its ids name.
-  if (known !== undefined && module.ids?.roots.some(({ id }) => id < (btf?.firstId ?? 0))) return;
   const target = { original, base: Btf.decode(split.paddedBase), inBase: split.inBase(), reach: closure };
   const rebaser = new ModuleRebaser(target, names, mode);
   const plan = rebaser.plan(module);

@@ -1,9 +1,19 @@
 import { copyFileSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
+import { Btf } from '../../plugin/btf/btf.js';
+import { NameIndex } from '../../plugin/btf/names.js';
+import { FileSource, MemorySource } from '../../plugin/bytes/source.js';
+import { resizeSections } from '../../plugin/elf/resize-sections.js';
+import { ModuleRebaser } from '../../plugin/modules/module-rebaser.js';
 import { MODULE_MODES } from '../../plugin/modules/needs.js';
+import { readModule } from '../../plugin/modules/read.js';
+import { asKernel, withInput } from '../../plugin/pipeline/input.js';
+import { kernelRoots } from '../../plugin/pipeline/roots.js';
 import { runSplit } from '../../plugin/pipeline/split.js';
 import { verifyOut } from '../../plugin/pipeline/verify.js';
+import { WHOLE } from '../../plugin/split/levels.js';
+import { splitBtf } from '../../plugin/split/split.js';
 import { readelf, readelfSections } from '../elf/readelf.js';
 import { bpftoolRaw } from '../support/bpftool.js';
 import { fixture } from '../support/fixtures.js';
@@ -207,6 +217,30 @@ test('closure forward: the kernel’s own structs that kfuncs of modules take an
   }
   t.deepEqual([...met].sort(), ['__sk_buff', 'bpf_sock_tuple', 'nf_conn', 'nf_conn___init', 'nf_inet_addr', 'xdp_md']);
 });
+
+for (const reach of ['complete', 'forward'] as const)
+  test(`a base that does not know of a module, as after a first link: what its ids name stands in the module: ${reach}`, async t => {
+    const vmlinux = fixture('arm64-virt/vmlinux');
+    await withInput(vmlinux, undefined, input => {
+      const names = new NameIndex(input.btf);
+      const split = splitBtf(input.btf, names, kernelRoots(asKernel(input, names)).roots, undefined, reach);
+      const base = Btf.decode(split.base);
+      const target = { original: input.btf, base, inBase: split.inBase(), reach };
+      const source = FileSource.open(fixture('arm64-virt/nf_conntrack.ko'));
+      try {
+        const module = readModule(source, { original: input.btf, machine: undefined, vermagic: undefined });
+        const named = module.ids?.slots.map(({ id }) => id).filter(id => id < input.btf.endId) ?? [];
+        t.true(named.some(id => target.inBase.levels[id] !== WHOLE));
+        const rebaser = new ModuleRebaser(target, names, 'keep');
+        const plan = rebaser.plan(module);
+        const written = Buffer.concat([...resizeSections(module.elf, plan.changes)]);
+        const after = rebaser.prove(module, plan, new MemorySource(written, 'nf_conntrack.ko'));
+        for (const id of named) t.is(after?.name(plan.rebased?.newId(id) ?? 0), input.btf.name(id));
+      } finally {
+        source.close();
+      }
+    });
+  });
 
 /** The name that bpftool prints. */
 function nameOf(text: string): string {
