@@ -2,10 +2,12 @@
 # Builds a sample kernel from Debian's linux-source package: scripts/kernels/build.sh NAME...
 #
 # NAME is a fragment of this folder without its ending, such as arm64-virt. The object tree stays in
-# $VMLINUX_BTF_CACHE/kernels/NAME (default ~/.cache/vmlinux-btf), where make-fixtures and the tests find it.
+# $VMLINUX_BTF_CACHE/kernels/NAME (default ~/.cache/vmlinux-btf), where make-fixtures and the tests find it. Two more names
+# share the fragment of armv7-virt-lean: armv7-virt-llvm-lean is built by LLVM through ccache, armv7-virt-6.1-lean from Linux 6.1.
 # A NAME that ends with -7.2 or -7.2-boot is built from Linux 7.2 with the pahole of a newer Debian, which newer.sh puts
 # into the cache. scripts/kernels/build.sh --words NAME prints the words of make that all calls for NAME have, one a line.
-# Needs: linux-source-6.12, the cross compiler, pahole (dwarves), flex, bison, bc, libelf-dev, libssl-dev.
+# Needs: linux-source-6.12 (6.1), the cross compiler (or clang-16, lld-16, llvm-16 and ccache), pahole (dwarves), flex, bison, bc,
+# libelf-dev, libssl-dev.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -39,7 +41,7 @@ target_of() {
 # The unpacked source of a version.
 source_of() {
   local source=$cache/src/linux-source-$1 tarball=/usr/src/linux-source-$1.tar.xz
-  if [ "$1" != "$stable" ]; then
+  if [ "$1" = 7.2 ]; then
     "$here/newer.sh" "$1"
   elif [ ! -d "$source" ]; then
     [ -f "$tarball" ] || die "$tarball is missing: apt-get install linux-source-$1"
@@ -61,16 +63,25 @@ words=
 if [ "$1" = --words ]; then words=1 && shift; fi
 
 for name in "$@"; do
-  [ -f "$here/$name.config" ] || die "no fragment $name.config in scripts/kernels"
+  own=${name/-llvm-/-}
+  own=$here/${own/-6.1-/-}.config
+  [ -f "$own" ] || die "no fragment ${own##*/} in scripts/kernels"
   read -r arch cross image bases <<<"$(target_of "$name")"
   command -v "${cross}gcc" >/dev/null || die "${cross}gcc is missing: apt-get install gcc-${cross%-}"
   case $name in
     *-7.2 | *-7.2-boot) version=7.2 pahole=$cache/pahole/pahole ;;
+    *-6.1-*) version=6.1 pahole=$(command -v pahole) || die "pahole is missing: apt-get install dwarves" ;;
     *) version=$stable pahole=$(command -v pahole) || die "pahole is missing: apt-get install dwarves" ;;
   esac
   source=$(source_of "$version")
   out=$cache/kernels/$name
   make=(make -s -C "$source" "ARCH=$arch" "CROSS_COMPILE=$cross" "PAHOLE=$pahole")
+  if [[ $name == *-llvm-* ]]; then
+    for tool in clang-16 ld.lld-16 llvm-objcopy-16 ccache; do
+      command -v "$tool" >/dev/null || die "$tool is missing: apt-get install clang-16 lld-16 llvm-16 ccache"
+    done
+    make+=(LLVM=-16 'CC=ccache clang-16')
+  fi
   if [ -n "$words" ]; then
     printf '%s\n' "${make[@]}"
     continue
@@ -81,14 +92,15 @@ for name in "$@"; do
   case $bases in
     lean*)
       more=${bases#lean}
-      cat "$here/lean.config" "$here/$name.config" >"$out/all.config"
+      cat "$here/lean.config" "$own" >"$out/all.config"
       "${make[@]}" KCONFIG_ALLCONFIG="$out/all.config" allnoconfig
       ;;
     *) "${make[@]}" allnoconfig ;;
   esac
   if [ -n "$more" ]; then
     # Options that these fragments make visible take their defaults.
-    for fragment in $more "$name"; do cat "$here/$fragment.config" >>"$out/.config"; done
+    for fragment in $more; do cat "$here/$fragment.config" >>"$out/.config"; done
+    cat "$own" >>"$out/.config"
     "${make[@]}" olddefconfig
   fi
   grep -q '^CONFIG_DEBUG_INFO_BTF=y' "$out/.config" || die "$name: CONFIG_DEBUG_INFO_BTF did not survive olddefconfig (pahole too old?)"

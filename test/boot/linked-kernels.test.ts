@@ -9,7 +9,9 @@ import type { LinkedResult, LinkSizes } from './support/linked-result.js';
 test('every kernel that is linked has a configuration, and names are told once', t => {
   const names = LINKED_KERNELS.map(({ name }) => name);
   t.deepEqual([...new Set(names)], names);
-  for (const name of names) t.true(existsSync(join(repository, 'scripts', 'kernels', `${name}.config`)), name);
+  // Two of them share the fragment of another (scripts/kernels/build.sh).
+  const fragment = (name: string): string => `${name.replace(/-(llvm|6\.1)-/, '-')}.config`;
+  for (const name of names) t.true(existsSync(join(repository, 'scripts', 'kernels', fragment(name))), name);
   t.throws(() => linkedKernel('armv7'), { message: /no kernel 'armv7': armv7-virt-boot, / });
 });
 

@@ -63,6 +63,8 @@ const ARM = {
   },
 } as const;
 
+const LEAN_ARM = { ...ARM, modules: ['tcp_bbr.ko', 'dummy.ko'], tracing: false } as const;
+
 const MIPS = {
   machine: MALTA,
   tracing: true,
@@ -111,14 +113,9 @@ export const LINKED_KERNELS: readonly LinkedKernel[] = [
   },
   { name: 'armv7-virt-7.2-boot', architecture: 'ARMv7', version: '7.2', modules: MODULES, ...ARM },
   { name: 'mips32-malta-be-7.2-boot', architecture: 'MIPS32 BE', version: '7.2', modules: MODULES, ...MIPS },
-  {
-    name: 'armv7-virt-lean',
-    architecture: 'ARMv7 (lean)',
-    version: '6.12',
-    modules: ['tcp_bbr.ko', 'dummy.ko'],
-    ...ARM,
-    tracing: false,
-  },
+  { name: 'armv7-virt-lean', architecture: 'ARMv7 (lean)', version: '6.12', ...LEAN_ARM },
+  { name: 'armv7-virt-llvm-lean', architecture: 'ARMv7 (lean, LLVM)', version: '6.12', ...LEAN_ARM },
+  { name: 'armv7-virt-6.1-lean', architecture: 'ARMv7 (lean)', version: '6.1', ...LEAN_ARM },
 ];
 
 /** Throws on a name that no kernel has. */
