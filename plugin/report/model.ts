@@ -38,10 +38,27 @@ export interface Report {
   readonly carrier?: { readonly bytes: number; readonly compressed: Compressed };
   /** Absent when no modules were given. */
   readonly modules?: ModulesReport;
+  /** What takes more than the split to find out; absent in the report that a split writes. */
+  readonly analysis?: Analysis;
   /** Command line of each compressor that was run, or why it was not. */
   readonly compressors: Readonly<Record<string, string>>;
   readonly proved: readonly string[];
   readonly warnings: readonly string[];
+}
+
+/** What the command `report` finds out about a split. */
+export interface Analysis {
+  /** What would leave the base without each root, set of roots, source file of sets, or reason; most bytes first. */
+  readonly retained: readonly RetainedRow[];
+}
+
+export const RETAINED_PER = ['root', 'set', 'file', 'reason'] as const;
+
+export interface RetainedRow extends Count {
+  readonly per: (typeof RETAINED_PER)[number];
+  /** Of a root kind:name, such as `func:bpf_skb_ct_lookup`. */
+  readonly name: string;
+  readonly roots: number;
 }
 
 /** Bytes by compressor; null where the host lacks it. */
