@@ -5,8 +5,9 @@ import { NameIndex } from '../btf/names.js';
 import { SPLIT_JSON } from '../host/out-folder.js';
 import type { Root } from '../roots/root.js';
 import { Companions } from '../split/companions.js';
+import { NeedGraph } from '../split/need-graph.js';
 import { type Reached, reachedBy } from '../split/reached.js';
-import { NeedGraph, type Retained } from '../split/retained.js';
+import { type Retained, retainedBy } from '../split/retained.js';
 import { asKernel, withInput } from './input.js';
 import { readManifest } from './out.js';
 import { kernelRoots } from './roots.js';
@@ -57,7 +58,7 @@ export async function withExplained<T>(
       const closure = manifest?.closure ?? 'complete';
       const reachedFrom = (some: readonly Root[]): Reached => reachedBy(btf, names, companions, some, closure);
       const retained = (groups: readonly (readonly Root[])[]): Retained =>
-        new NeedGraph(btf, companions, closure).retained(groups);
+        retainedBy(new NeedGraph(btf, companions, closure), btf.count, groups);
       return use({ btf, names, roots, base: reachedFrom(roots), reachedBy: reachedFrom, retained });
     },
     'refused',

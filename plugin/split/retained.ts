@@ -1,11 +1,6 @@
-import type { Btf } from '../btf/btf.js';
-import { HEAD_WORDS, IS_COMPOSITE, infoKind, KIND_PTR, ROLE_STRING, ROLE_TYPE } from '../btf/kinds.js';
 import type { Root } from '../roots/root.js';
-import type { Companions } from './companions.js';
 import { dominatorTree, type Graph } from './dominators.js';
-import { IS_NAMELESS_MODIFIER } from './levels.js';
-import { pointeesThatStay } from './pointees.js';
-import type { Reach } from './split.js';
+import type { NeedGraph } from './need-graph.js';
 
 /** What would leave the base. */
 export interface Amount {
@@ -24,162 +19,54 @@ export interface Retained {
 }
 
 /**
- * What needs what in a base, as a graph: a type is two nodes, that it exists (all that a pointer to it says) and that it is whole;
- * a stored string is one. With closure `complete` whatever exists is whole. Its dominators tell what would leave the base with
- * any of its roots, all of them from one pass, where closing again takes one a root.
+ * What would leave the base without each group of roots: dominators tell it for all of them in one pass, where closing again takes
+ * one a group. A type that roots of two groups name stays with either. `types`: of the BTF. Linear in what the roots need.
  */
-export class NeedGraph {
-  readonly #btf: Btf;
-  readonly #companions: Companions;
-  readonly #reach: Reach;
-  /** Where the stored strings start, ascending; made when a name is met that is the tail of one. */
-  #starts: Uint32Array | undefined;
-  /** DECL_TAGs by their target. */
-  readonly #tags = new Map<number, number[]>();
-
-  /** `btf`: the input, without a base. */
-  constructor(btf: Btf, companions: Companions, reach: Reach) {
-    this.#btf = btf;
-    this.#companions = companions;
-    this.#reach = reach;
-    for (const tag of companions.tags) {
-      const target = btf.sizeOrType(tag);
-      const others = this.#tags.get(target);
-      if (others === undefined) this.#tags.set(target, [tag]);
-      else others.push(tag);
+export function retainedBy(needs: NeedGraph, types: number, groups: readonly (readonly Root[])[]): Retained {
+  const first = groups.length + 1;
+  const { graph, met } = graphOf(needs, groups);
+  const { dominator, order } = dominatorTree(graph);
+  const amounts = Array.from({ length: first }, () => ({ types: 0, bytes: 0 }));
+  /** By node of the graph, the group that it would leave with; 0 for one that two groups hold. */
+  const group = new Uint32Array(graph.count);
+  const leaving = new Uint32Array(types + 1);
+  for (const node of order.subarray(1)) {
+    group[node] = node < first ? node : group[dominator[node]];
+    if (node < first) continue;
+    const need = met[node - first];
+    const id = needs.typeOf(need);
+    leaving[id] = group[node];
+    for (const to of group[node] === 0 ? [0] : [0, group[node]]) {
+      if (id !== 0) amounts[to].types++;
+      amounts[to].bytes += needs.bytes(need);
     }
   }
-
-  /**
-   * What would leave the base without each group of roots. A type that roots of two groups name stays with either. Linear in what
-   * the roots need.
-   */
-  retained(groups: readonly (readonly Root[])[]): Retained {
-    const { count } = this.#btf;
-    const first = groups.length + 1;
-    const { graph, needs } = this.#needed(groups);
-    const { dominator, order } = dominatorTree(graph);
-    const amounts = Array.from({ length: first }, () => ({ types: 0, bytes: 0 }));
-    /** By node of the graph, the group that it would leave with; 0 for one that two groups hold. */
-    const group = new Uint32Array(graph.count);
-    const leaving = new Uint32Array(count + 1);
-    for (const node of order.subarray(1)) {
-      group[node] = node < first ? node : group[dominator[node]];
-      if (node < first) continue;
-      const need = needs[node - first];
-      if (need < count) leaving[need + 1] = group[node];
-      for (const to of group[node] === 0 ? [0] : [0, group[node]]) {
-        if (need < count) amounts[to].types++;
-        amounts[to].bytes += this.#bytes(need);
-      }
-    }
-    return { all: amounts[0], amounts: amounts.slice(1), leaving };
-  }
-
-  /** The graph of what groups of roots need: the entry, the groups, then each need in the order in which it is met. */
-  #needed(groups: readonly (readonly Root[])[]): { graph: Graph; needs: readonly number[] } {
-    const { count } = this.#btf;
-    const first = groups.length + 1;
-    const nodeOf = new Uint32Array(2 * count + this.#btf.strings.length);
-    const needs: number[] = [];
-    const firsts = [0];
-    const targets = groups.map((_, nth) => nth + 1);
-    const add = (need: number): void => {
-      if (nodeOf[need] === 0) nodeOf[need] = first + needs.push(need) - 1;
-      targets.push(nodeOf[need]);
-    };
-    for (const roots of groups) {
-      firsts.push(targets.length);
-      for (const { id } of roots) add(this.#whole(id));
-      if (this.#reach === 'forward') for (const id of pointeesThatStay(this.#btf, roots)) add(this.#whole(id));
-    }
-    for (let met = 0; met < needs.length; met++) {
-      firsts.push(targets.length);
-      const need = needs[met];
-      if (need < count) this.#ofName(need + 1, add);
-      else if (need < 2 * count) this.#ofWhole(need - count + 1, add);
-    }
-    firsts.push(targets.length);
-    return {
-      graph: { count: first + needs.length, firsts: Uint32Array.from(firsts), targets: Uint32Array.from(targets) },
-      needs,
-    };
-  }
-
-  // Needs: that type 1 … count exists, that it is whole, the stored string at an offset.
-  #named(id: number): number {
-    return id - 1;
-  }
-
-  #whole(id: number): number {
-    return this.#btf.count + id - 1;
-  }
-
-  #string(offset: number): number {
-    const { strings, count } = this.#btf;
-    return 2 * count + (strings[offset - 1] === 0 ? offset : this.#startBefore(offset));
-  }
-
-  /** Start of the stored string that an offset is in. */
-  #startBefore(offset: number): number {
-    this.#starts ??= startsOf(this.#btf.strings);
-    let low = 0;
-    let high = this.#starts.length;
-    while (high - low > 1) {
-      const middle = (low + high) >>> 1;
-      if (this.#starts[middle] <= offset) low = middle;
-      else high = middle;
-    }
-    return this.#starts[low];
-  }
-
-  #bytes(need: number): number {
-    const { count, starts, strings } = this.#btf;
-    if (need >= 2 * count) return strings.indexOf(0, need - 2 * count) + 1 - (need - 2 * count);
-    const id = (need % count) + 1;
-    const record = (starts[id] - starts[id - 1]) * 4;
-    if (!this.#mayBeForward(id)) return need < count ? record : 0;
-    return need < count ? HEAD_WORDS * 4 : record - HEAD_WORDS * 4;
-  }
-
-  /** A named struct or union, of which closure `forward` leaves the name where no more is needed. */
-  #mayBeForward(id: number): boolean {
-    const { words, starts, strings } = this.#btf;
-    return (
-      this.#reach === 'forward' &&
-      IS_COMPOSITE[infoKind(words[starts[id - 1] + 1])] === 1 &&
-      strings[words[starts[id - 1]]] !== 0
-    );
-  }
-
-  #ofName(id: number, add: (need: number) => void): void {
-    const { words, starts } = this.#btf;
-    const start = starts[id - 1];
-    if (words[start] !== 0) add(this.#string(words[start]));
-    if (this.#reach === 'forward' && IS_NAMELESS_MODIFIER[infoKind(words[start + 1])] === 1) {
-      if (words[start + 2] !== 0) add(this.#named(words[start + 2]));
-    } else if (!this.#mayBeForward(id)) add(this.#whole(id));
-  }
-
-  #ofWhole(id: number, add: (need: number) => void): void {
-    const { words, roles, starts } = this.#btf;
-    const start = starts[id - 1];
-    const isPointer = infoKind(words[start + 1]) === KIND_PTR;
-    add(this.#named(id));
-    for (let i = start + 2; i < starts[id]; i++) {
-      const word = words[i];
-      if (word === 0) continue;
-      if (roles[i] === ROLE_STRING) add(this.#string(word));
-      else if (roles[i] === ROLE_TYPE) add(isPointer ? this.#named(word) : this.#whole(word));
-    }
-    const companion = this.#companions.next[id];
-    if (companion !== 0) add(this.#whole(companion));
-    for (const tag of this.#tags.get(id) ?? []) add(this.#whole(tag));
-  }
+  leaving[0] = 0;
+  return { all: amounts[0], amounts: amounts.slice(1), leaving };
 }
 
-function startsOf(strings: Uint8Array): Uint32Array {
-  const starts: number[] = [];
-  for (let start = 0; start < strings.length; start = strings.indexOf(0, start) + 1) starts.push(start);
-  return Uint32Array.from(starts);
+/** The graph of what groups of roots need: the entry, the groups, then each need in the order in which it is met. */
+function graphOf(needs: NeedGraph, groups: readonly (readonly Root[])[]): { graph: Graph; met: readonly number[] } {
+  const first = groups.length + 1;
+  const nodeOf = new Uint32Array(needs.most);
+  const met: number[] = [];
+  const firsts = [0];
+  const targets = groups.map((_, nth) => nth + 1);
+  const add = (need: number): void => {
+    if (nodeOf[need] === 0) nodeOf[need] = first + met.push(need) - 1;
+    targets.push(nodeOf[need]);
+  };
+  for (const roots of groups) {
+    firsts.push(targets.length);
+    needs.ofRoots(roots, add);
+  }
+  for (let done = 0; done < met.length; done++) {
+    firsts.push(targets.length);
+    needs.follow(met[done], add);
+  }
+  firsts.push(targets.length);
+  return {
+    graph: { count: first + met.length, firsts: Uint32Array.from(firsts), targets: Uint32Array.from(targets) },
+    met,
+  };
 }

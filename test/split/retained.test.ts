@@ -4,8 +4,9 @@ import { Btf } from '../../plugin/btf/btf.js';
 import { NameIndex } from '../../plugin/btf/names.js';
 import type { Root } from '../../plugin/roots/root.js';
 import { Companions } from '../../plugin/split/companions.js';
+import { NeedGraph } from '../../plugin/split/need-graph.js';
 import { reachedBy } from '../../plugin/split/reached.js';
-import { NeedGraph } from '../../plugin/split/retained.js';
+import { retainedBy } from '../../plugin/split/retained.js';
 import type { Reach } from '../../plugin/split/split.js';
 import { kernelCase, pointerCase } from '../support/arbitrary-kernel-btf.js';
 import { withKernel } from '../support/kernel-roots.js';
@@ -46,7 +47,8 @@ for (const reach of CLOSURES) {
         const btf = Btf.decode(bytes);
         const groups = byType(roots);
         const { all, amounts } = bruteForce(btf, roots, groups, reach);
-        const retained = new NeedGraph(btf, new Companions(btf, new NameIndex(btf)), reach).retained(groups);
+        const graph = new NeedGraph(btf, new Companions(btf, new NameIndex(btf)), reach);
+        const retained = retainedBy(graph, btf.count, groups);
         t.deepEqual(retained.amounts, amounts);
         t.is(retained.all.types, all.types);
         for (const [nth, { types }] of amounts.entries())
@@ -62,7 +64,7 @@ for (const reach of CLOSURES) {
         const companions = new Companions(btf, new NameIndex(btf));
         const graph = new NeedGraph(btf, companions, reach);
         const types = byType(roots);
-        const retained = graph.retained(types);
+        const retained = retainedBy(graph, btf.count, types);
         const sample = types.map((_, i) => i).filter(i => i % (reach === 'complete' ? 40 : 160) === 0);
         const { all, amounts } = bruteForce(
           btf,
@@ -79,7 +81,7 @@ for (const reach of CLOSURES) {
         const reasons = [...new Set(roots.map(({ reason }) => reason))].map(reason =>
           roots.filter(root => root.reason === reason),
         );
-        t.deepEqual(graph.retained(reasons).amounts, bruteForce(btf, roots, reasons, reach).amounts);
+        t.deepEqual(retainedBy(graph, btf.count, reasons).amounts, bruteForce(btf, roots, reasons, reach).amounts);
       });
     });
 }
