@@ -1,9 +1,10 @@
 import { kindName } from '../btf/kinds.js';
 import { CodedError } from '../errors.js';
+import { groupBy } from '../group-by.js';
 import { type Explained, type Subject, withExplained } from '../pipeline/explained.js';
 import { printable } from '../printable.js';
 import { alignColumns, number, percent } from '../report/render/table.js';
-import { type Root, rootsBy } from '../roots/root.js';
+import type { Root } from '../roots/root.js';
 import type { Amount } from '../split/retained.js';
 import { type Context, printJson } from './context.js';
 
@@ -41,7 +42,7 @@ function topOf({ btf, roots, retained }: Explained, per: Per, most: number): Top
     set: ({ source }) => source,
     reason: ({ reason }) => reason,
   };
-  const groups = rootsBy(roots, names[per]);
+  const groups = groupBy(roots, names[per]);
   const { amounts, all } = retained([...groups.values()]);
   const rows = [...groups].map(([name, group], nth) => ({ name, roots: group.length, ...amounts[nth] }));
   rows.sort((a, b) => b.bytes - a.bytes || (a.name < b.name ? -1 : 1));

@@ -1,10 +1,11 @@
 import type { Btf } from '../btf/btf.js';
 import { kindName } from '../btf/kinds.js';
 import { CodedError } from '../errors.js';
+import { groupBy } from '../group-by.js';
 import { type Explained, withExplained } from '../pipeline/explained.js';
 import { printable } from '../printable.js';
 import { number } from '../report/render/table.js';
-import { REASONS, type Reason, rootsBy } from '../roots/root.js';
+import { REASONS, type Reason } from '../roots/root.js';
 import { idsOf } from '../roots/roots-file.js';
 import type { Amount } from '../split/retained.js';
 import { type Context, printJson } from './context.js';
@@ -96,7 +97,7 @@ function explainType(explained: Explained, type: string): Explanation[] {
 
 /** What the base would lose with each type that is a root, for whatever reasons it is one. */
 function lossesOf({ roots, retained }: Explained): Map<number, Amount> {
-  const groups = rootsBy(roots, ({ id }) => id);
+  const groups = groupBy(roots, ({ id }) => id);
   const { amounts } = retained([...groups.values()]);
   return new Map([...groups.keys()].map((id, nth) => [id, amounts[nth]]));
 }

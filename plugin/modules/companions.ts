@@ -1,5 +1,6 @@
 import type { Btf } from '../btf/btf.js';
 import { KIND_DECL_TAG, KIND_FUNC, KIND_TYPEDEF } from '../btf/kinds.js';
+import { groupBy } from '../group-by.js';
 import { TRACE_FUNC, TRACE_TYPEDEF } from '../split/companions.js';
 
 /** The own types of a BTF that have to stay with another one, though it does not refer to them. */
@@ -43,12 +44,5 @@ function traceFunctions(btf: Btf): ReadonlyMap<string, number> {
 }
 
 function tagsByTarget(btf: Btf): ReadonlyMap<number, readonly number[]> {
-  const tags = new Map<number, number[]>();
-  for (const tag of btf.ofKind(KIND_DECL_TAG)) {
-    const target = btf.sizeOrType(tag);
-    const others = tags.get(target);
-    if (others === undefined) tags.set(target, [tag]);
-    else others.push(tag);
-  }
-  return tags;
+  return groupBy(btf.ofKind(KIND_DECL_TAG), tag => btf.sizeOrType(tag));
 }

@@ -1,17 +1,13 @@
 import type { Btf } from '../btf/btf.js';
+import { groupBy } from '../group-by.js';
 
 /** The own types of a kind in a module's BTF, by name. Names may stand in the strings of vmlinux. */
 export class OwnTypes {
-  readonly #byName = new Map<string, number[]>();
+  readonly #byName: ReadonlyMap<string, readonly number[]>;
   readonly #taken = new Set<string>();
 
   constructor(btf: Btf, kind: number) {
-    for (const id of btf.ofKind(kind)) {
-      const name = btf.name(id);
-      const others = this.#byName.get(name);
-      if (others === undefined) this.#byName.set(name, [id]);
-      else others.push(id);
-    }
+    this.#byName = groupBy(btf.ofKind(kind), id => btf.name(id));
   }
 
   /** Ids of the types of a name, ascending; none when they have been taken: many may ask for what many are named. */

@@ -92,6 +92,26 @@ export function attribute(btf: Btf, closure: Closure, sizes: Partition['sizes'])
   return all;
 }
 
+/**
+ * Bytes of each type, by id: its record, and the stored strings that it is the first to name. Types of the base come first, in the
+ * order of their closure, as {@link attribute} counts them. All of them, the header and the empty name are the full BTF.
+ */
+export function ownBytes(btf: Btf, closure: Closure): Uint32Array {
+  const { words, roles, starts, strings, count } = btf;
+  const counted = new Uint8Array(strings.length);
+  counted[0] = 1;
+  const bytes = new Uint32Array(count + 1);
+  const take = (id: number): void => {
+    let sum = (starts[id] - starts[id - 1]) * 4;
+    for (let i = starts[id - 1]; i < starts[id]; i++)
+      if (roles[i] === ROLE_STRING && counted[words[i]] === 0) sum += countString(strings, words[i], counted);
+    bytes[id] = sum;
+  };
+  for (const id of closure.ids) take(id);
+  for (let id = 1; id <= count; id++) if (closure.nearest[id] === 0) take(id);
+  return bytes;
+}
+
 /** Bytes of the stored string that holds a name and that were not counted before; names may share their ends. */
 function countString(strings: Uint8Array, offset: number, counted: Uint8Array): number {
   let start = offset;

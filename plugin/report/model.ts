@@ -48,17 +48,31 @@ export interface Report {
 
 /** What the command `report` finds out about a split. */
 export interface Analysis {
-  /** What would leave the base without each root, set of roots, source file of sets, or reason; most bytes first. */
+  /** What would leave the base without each root, set of roots, subsystem, keep rule and reason; by `per`, most bytes first. */
   readonly retained: readonly RetainedRow[];
+  /** The base by how many pointers are followed from what the roots use: closure `forward` first, `complete` last. */
+  readonly curve: readonly Count[];
+  /** Each byte of the full BTF once: they add up to `full.bytes`. Largest first. */
+  readonly treemap: readonly Leaf[];
 }
 
-export const RETAINED_PER = ['root', 'set', 'file', 'reason'] as const;
+/** A keep rule is one of the command line or the configuration; subsystems are told by names (report/subsystem.ts). */
+export const RETAINED_PER = ['root', 'set', 'subsystem', 'rule', 'reason'] as const;
 
 export interface RetainedRow extends Count {
   readonly per: (typeof RETAINED_PER)[number];
   /** Of a root kind:name, such as `func:bpf_skb_ct_lookup`. */
   readonly name: string;
   readonly roots: number;
+}
+
+/** A type, or all types of a reason and kind that are not told by name. */
+export interface Leaf extends Count {
+  readonly reason: ReasonRow['reason'];
+  /** Empty for the header. */
+  readonly kind: string;
+  /** Empty for an anonymous type; absent for types together. */
+  readonly name?: string;
 }
 
 /** Bytes by compressor; null where the host lacks it. */

@@ -27,14 +27,3 @@ export interface Root {
   /** Who asks for it: a set or list of `.BTF_ids`, a struct_ops, a name in a kernel source file. */
   readonly source: string;
 }
-
-/** Roots by what `key` says of them, in the order in which keys come. */
-export function rootsBy<Key>(roots: readonly Root[], key: (root: Root) => Key): Map<Key, Root[]> {
-  const groups = new Map<Key, Root[]>();
-  for (const root of roots) {
-    const group = groups.get(key(root));
-    if (group === undefined) groups.set(key(root), [root]);
-    else group.push(root);
-  }
-  return groups;
-}

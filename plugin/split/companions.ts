@@ -17,6 +17,7 @@ import {
 import { lengthOf, MAX_NAME_BYTES, type NameIndex, typesWithPrefix } from '../btf/names.js';
 import { functionPointer } from '../btf/resolve.js';
 import { isName } from '../btf/string-table.js';
+import { groupBy } from '../group-by.js';
 
 /** Kinds that libbpf takes as candidates of a CO-RE relocation, by the class within which they are compared. */
 const CORE_CLASS = new Uint8Array(128);
@@ -168,18 +169,12 @@ export class Companions {
 /** DECL_TAGs in order of their ids, but for those on a tag, which no compiler makes: they follow that one, cycles last. */
 function tagsBehindTargets(btf: Btf): Uint32Array {
   const tags = btf.ofKind(KIND_DECL_TAG);
-  const onTag = new Map<number, number[]>();
-  const order: number[] = [];
-  for (const tag of tags) {
+  const isOnTag = (tag: number): boolean => {
     const target = btf.sizeOrType(tag);
-    if (target === 0 || btf.kind(target) !== KIND_DECL_TAG) {
-      order.push(tag);
-      continue;
-    }
-    const others = onTag.get(target);
-    if (others === undefined) onTag.set(target, [tag]);
-    else others.push(tag);
-  }
+    return target !== 0 && btf.kind(target) === KIND_DECL_TAG;
+  };
+  const order = Array.from(tags.filter(tag => !isOnTag(tag)));
+  const onTag = groupBy(tags.filter(isOnTag), tag => btf.sizeOrType(tag));
   if (onTag.size === 0) return tags;
   for (let at = 0; at < order.length; at++) {
     for (const tag of onTag.get(order[at]) ?? []) order.push(tag);

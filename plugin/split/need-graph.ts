@@ -1,5 +1,6 @@
 import type { Btf } from '../btf/btf.js';
 import { HEAD_WORDS, IS_COMPOSITE, infoKind, KIND_PTR, ROLE_STRING, ROLE_TYPE } from '../btf/kinds.js';
+import { groupBy } from '../group-by.js';
 import type { Root } from '../roots/root.js';
 import type { Companions } from './companions.js';
 import { IS_NAMELESS_MODIFIER } from './levels.js';
@@ -17,19 +18,14 @@ export class NeedGraph {
   /** Where the stored strings start, ascending; made when a name is met that is the tail of one. */
   #starts: Uint32Array | undefined;
   /** DECL_TAGs by their target. */
-  readonly #tags = new Map<number, number[]>();
+  readonly #tags: ReadonlyMap<number, readonly number[]>;
 
   /** `btf`: the input, without a base. */
   constructor(btf: Btf, companions: Companions, reach: Reach) {
     this.#btf = btf;
     this.#companions = companions;
     this.#reach = reach;
-    for (const tag of companions.tags) {
-      const target = btf.sizeOrType(tag);
-      const others = this.#tags.get(target);
-      if (others === undefined) this.#tags.set(target, [tag]);
-      else others.push(tag);
-    }
+    this.#tags = groupBy(companions.tags, tag => btf.sizeOrType(tag));
   }
 
   /** How many needs there may be. */

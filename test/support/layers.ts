@@ -10,7 +10,7 @@ export interface SourceFile {
 
 /** Rooms by layer, lowest first: a file imports from lower layers and from its own room. */
 const LAYERS: readonly (readonly string[])[] = [
-  ['printable', 'version', 'nearest'],
+  ['printable', 'version', 'nearest', 'group-by'],
   ['errors'],
   ['bytes', 'config'],
   ['elf'],
