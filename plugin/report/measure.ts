@@ -94,9 +94,10 @@ export function attribute(btf: Btf, closure: Closure, sizes: Partition['sizes'])
 
 /**
  * Bytes of each type, by id: its record, and the stored strings that it is the first to name. Types of the base come first, in the
- * order of their closure, as {@link attribute} counts them. All of them, the header and the empty name are the full BTF.
+ * order of their closure, as {@link attribute} counts them. `unnamed`: bytes of stored strings that no type names. All of them, the
+ * header and the empty name are the full BTF.
  */
-export function ownBytes(btf: Btf, closure: Closure): Uint32Array {
+export function ownBytes(btf: Btf, closure: Closure): { bytes: Uint32Array; unnamed: number } {
   const { words, roles, starts, strings, count } = btf;
   const counted = new Uint8Array(strings.length);
   counted[0] = 1;
@@ -109,7 +110,9 @@ export function ownBytes(btf: Btf, closure: Closure): Uint32Array {
   };
   for (const id of closure.ids) take(id);
   for (let id = 1; id <= count; id++) if (closure.nearest[id] === 0) take(id);
-  return bytes;
+  let unnamed = 0;
+  for (let at = strings.indexOf(0, btf.lastString); at >= 0; at--) if (counted[at] === 0) unnamed++;
+  return { bytes, unnamed };
 }
 
 /** Bytes of the stored string that holds a name and that were not counted before; names may share their ends. */

@@ -69,7 +69,7 @@ export interface RetainedRow extends Count {
 /** A type, or all types of a reason and kind that are not told by name. */
 export interface Leaf extends Count {
   readonly reason: ReasonRow['reason'];
-  /** Empty for the header. */
+  /** Empty for the header, and for strings that no type names. */
   readonly kind: string;
   /** Empty for an anonymous type; absent for types together. */
   readonly name?: string;

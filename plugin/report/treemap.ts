@@ -13,7 +13,7 @@ const NAMED = 1000;
  * format. Largest first. `full`: of the same BTF. Throws `invariant` when the leaves do not add up.
  */
 export function treemapLeaves(btf: Btf, closure: Closure, full: Pick<Side, 'bytes' | 'headerBytes'>): Leaf[] {
-  const bytes = ownBytes(btf, closure);
+  const { bytes, unnamed } = ownBytes(btf, closure);
   const threshold = sizeOfLargest(bytes, NAMED);
   const leaves: Leaf[] = [];
   const others = new Map<string, { reason: Leaf['reason']; kind: string; types: number; bytes: number }>();
@@ -32,6 +32,7 @@ export function treemapLeaves(btf: Btf, closure: Closure, full: Pick<Side, 'byte
     others.set(key, { ...group, types: group.types + 1, bytes: group.bytes + bytes[id] });
   }
   leaves.push(...others.values());
+  if (unnamed > 0) leaves.push({ reason: 'rest', kind: '', types: 0, bytes: unnamed });
   // The empty name at offset 0 belongs to the format, as the header does.
   leaves.push({ reason: 'header', kind: '', types: 0, bytes: full.headerBytes + 1 });
   const sum = leaves.reduce((total, leaf) => total + leaf.bytes, 0);

@@ -1,4 +1,4 @@
-import type { Compressed, Count, Report } from '../model.js';
+import type { Compressed, Count, Report, RetainedRow } from '../model.js';
 import { number, percent } from './table.js';
 
 /** Head and rows of the tables that more than one format shows; cells are plain text. */
@@ -65,7 +65,7 @@ export function imageTable(report: Report): Table | undefined {
   };
   return {
     title: 'Image (the loadable bytes of vmlinux)',
-    head: ['flash, compressed with', 'before', 'after', 'saved', ''],
+    head: ['flash, compressed with', 'before', 'after', 'saved', 'of before'],
     rows: [
       row('nothing', image.before.bytes, image.after.bytes),
       ...Object.keys(report.compressors).map(name =>
@@ -115,6 +115,33 @@ export function largestTable(report: Report): Table {
       type.side,
     ]),
   };
+}
+
+const PER: readonly (readonly [per: RetainedRow['per'], title: string])[] = [
+  ['reason', 'What would leave the base without one reason'],
+  ['subsystem', 'What would leave the base without one subsystem'],
+  ['set', 'What would leave the base without one set'],
+  ['rule', 'What each keep rule costs'],
+  ['root', 'What would leave the base without one root'],
+];
+
+/** Tables of what retains how much; of roots the first `most`. None for a report without an analysis. */
+export function retainedTables(report: Report, most = 200): Table[] {
+  const rows = report.analysis?.retained ?? [];
+  return PER.map(([per, title]) => ({
+    title,
+    head: [per, 'roots', 'types', 'bytes', 'of the base'],
+    rows: rows
+      .filter(row => row.per === per)
+      .slice(0, most)
+      .map(({ name, roots, types, bytes }) => [
+        name,
+        number(roots),
+        number(types),
+        number(bytes),
+        percent(bytes, report.base.bytes),
+      ]),
+  })).filter(table => table.rows.length > 0);
 }
 
 /** What was there, and what of it must stay, with `mark` around that. */

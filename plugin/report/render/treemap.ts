@@ -71,7 +71,7 @@ export function treemapShapes(report: Report, leaves: readonly Leaf[]): string {
   const whole = report.full.bytes;
   return [
     ...placed.map(({ leaf, rect }) => {
-      const classes = `${sideOf(leaf)} q-${leaf.reason} k-${leaf.kind === '' ? 'header' : leaf.kind.toLowerCase()}`;
+      const classes = `${sideOf(leaf)} q-${leaf.reason} k-${leaf.kind.toLowerCase()}`;
       return `<rect class="${classes}" ${box(rect)}><title>${escapeXml(describe(leaf, whole))}</title></rect>`;
     }),
     ...groups.map(({ rect, depth }) => `<rect class="group${depth}" ${box(rect)}/>`),
@@ -89,6 +89,7 @@ function describe(leaf: Leaf, whole: number): string {
   const { reason, kind, name, types, bytes } = leaf;
   const size = `${number(bytes)} bytes, ${percent(bytes, whole)}`;
   if (reason === 'header') return `header: ${size}`;
+  if (kind === '') return `strings that no type names: ${size}, rest`;
   const lower = kind.toLowerCase();
   const what =
     name === undefined ? `${number(types)} other types of kind ${lower}` : `${lower} ${name || '(anonymous)'}`;

@@ -1,0 +1,103 @@
+import type { Report } from '../model.js';
+import {
+  headline,
+  imageTable,
+  kindTable,
+  largestTable,
+  modulesTable,
+  notes,
+  reasonTable,
+  retainedTables,
+  sizeTable,
+} from './content.js';
+import { bars, curve, section } from './html/parts.js';
+import { SCRIPT, STYLE } from './html/style.js';
+import { COLOURED_BY, fills } from './svg.js';
+import { MAP_HEIGHT, MAP_WIDTH, treemapShapes } from './treemap.js';
+import { escapeXml } from './xml.js';
+
+/** One page without network, readable without scripts. */
+export function renderHtml(report: Report): string {
+  const { input, analysis } = report;
+  const what = [input.architecture, input.vermagic, `closure ${report.closure}`].filter(part => part !== undefined);
+  const title = escapeXml(`BTF of ${input.file}`);
+  const parts = [
+    `<h1>${title}</h1>`,
+    `<p class="soft">${escapeXml(what.join(', '))}</p>`,
+    `<p class="lead">${escapeXml(headline(report).replace('of', 'Of'))}.</p>`,
+    ...report.warnings.map(warning => `<p><strong>Warning:</strong> ${escapeXml(warning)}</p>`),
+    bars(report),
+    treemap(report),
+    section(sizeTable(report)),
+    section(imageTable(report)),
+    section(modulesTable(report)),
+    section(reasonTable(report)),
+    ...retainedTables(report).map(section),
+    curve(analysis?.curve ?? []),
+    section(kindTable(report)),
+    section(largestTable(report)),
+    remarks(report),
+  ];
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:">
+<title>${title}</title>
+<link rel="icon" href="data:,">
+<style>
+${STYLE}
+</style>
+</head>
+<body>
+<main>
+${parts.filter(part => part !== '').join('\n')}
+</main>
+<script>
+${SCRIPT}
+</script>
+</body>
+</html>
+`;
+}
+
+/** Radio buttons choose the colours: style sheets alone, so that it works without scripts. */
+function treemap(report: Report): string {
+  const leaves = report.analysis?.treemap;
+  if (leaves === undefined) return '';
+  const used = new Set(leaves.flatMap(({ reason, kind }) => [`q-${reason}`, `k-${kind.toLowerCase()}`]));
+  const inputs = COLOURED_BY.map(
+    (by, i) =>
+      `<input type="radio" name="by" id="by-${by}"${i === 0 ? ' checked' : ''}><label for="by-${by}">${CHOICES[by]}</label>`,
+  );
+  const keys = COLOURED_BY.map(by => {
+    const items = [...fills(by)]
+      .filter(([name]) => by === 'side' || used.has(name))
+      .map(([name, fill]) => `<li style="--key:${fill}">${escapeXml(name.replace(/^[qk]-/, ''))}</li>`);
+    return `<ul class="keys by-${by}" aria-label="Colours by ${by}">${items.join('')}</ul>`;
+  });
+  return `<section><h2>Where the bytes are</h2>
+<p>Every byte of the full BTF, by side, reason and kind; the largest types one by one. Names and bytes show under the pointer.</p>
+${inputs.join('\n')}
+<svg viewBox="0 0 ${MAP_WIDTH} ${MAP_HEIGHT}" class="map" role="img" aria-label="Treemap of ${escapeXml(headline(report))}">
+${treemapShapes(report, leaves)}
+</svg>
+${keys.join('\n')}
+</section>`;
+}
+
+const CHOICES = { side: 'base and rest', reason: 'why it stays', kind: 'kind of type' } as const;
+
+function remarks(report: Report): string {
+  const compressors = Object.values(report.compressors).map(command => `<code>${escapeXml(command)}</code>`);
+  return `<section><h2>Notes</h2>
+${notes(report)
+  .map(line => `<p>${escapeXml(line)}</p>`)
+  .join('\n')}
+<details><summary>What was proved</summary><ul class="plain">
+${report.proved.map(line => `<li>${escapeXml(line)}</li>`).join('\n')}
+</ul></details>
+<p class="soft">SHA-256 of the input: <code>${escapeXml(report.input.sha256)}</code>. Compressors: ${compressors.join(', ') || 'none'}. Made by ${escapeXml(`${report.tool.name} ${report.tool.version}`)}.</p>
+</section>`;
+}
