@@ -3,6 +3,8 @@ import { dirname, join } from 'node:path';
 import { cliPath } from '../../support/cli.js';
 import type { Seconds } from './linked-result.js';
 
+const NOTHING: Seconds = { wall: 0, processor: 0 };
+
 /**
  * Times what the hook does in a build: stand-ins around Node, around our scripts, and around the real tools that these call, each
  * of which leaves a line in a file.
@@ -66,17 +68,27 @@ export class Stopwatch {
   /** Of each module: the scripts that stand for its tools, without the tools themselves. */
   modules(): Seconds[] {
     const sums = new Map<string, Seconds>();
+    /** Where each module stands in `modules`. */
+    const places = new Map<string, number>();
     const modules: Seconds[] = [];
     for (const { what, file, wall, processor } of this.#taken()) {
       const [folder, name] = file.split('/.vmlinux-btf/modules/');
       // gen-btf.sh of 7.x calls our pahole on the copy: that is in the time of the script that called it.
       if (!file.endsWith('.ko') || what === 'node' || (what === 'script' && name !== undefined)) continue;
       const path = name ?? folder;
-      const sign = what === 'tool' ? -1 : 1;
-      const { wall: before, processor: processorBefore } = sums.get(path) ?? { wall: 0, processor: 0 };
-      const sum = { wall: before + sign * wall, processor: processorBefore + sign * processor };
-      if (what === 'last_script') modules.push(sum);
-      sums.set(path, what === 'last_script' ? { wall: 0, processor: 0 } : sum);
+      const sign = what.endsWith('tool') ? -1 : 1;
+      const before = sums.get(path) ?? NOTHING;
+      const sum = { wall: before.wall + sign * wall, processor: before.processor + sign * processor };
+      sums.set(path, sum);
+      if (what !== 'last_script' && what !== 'patch_script') continue;
+      sums.set(path, NOTHING);
+      const place = places.get(path);
+      // Since 7.x resolve_btfids is called once more for each module, to put the ids in.
+      if (what === 'last_script' || place === undefined) places.set(path, modules.push(sum) - 1);
+      else {
+        const { wall, processor } = modules[place];
+        modules[place] = { wall: wall + sum.wall, processor: processor + sum.processor };
+      }
     }
     return modules;
   }
@@ -84,7 +96,9 @@ export class Stopwatch {
   /** Runs a program, and writes a line: `what`, the last word, and what it took. */
   #standIn(name: string, what: string, program: string): string {
     const text = `#!/bin/bash
-TIMEFORMAT="${what} \${*: -1} %R %U %S"\n{ time '${program}' "$@" 2>&3; } 3>&2 2>>'${this.#times}'\n`;
+what=${what}
+case " $* " in *" --patch_btfids "*) what=patch_\${what#last_} ;; esac
+TIMEFORMAT="$what \${*: -1} %R %U %S"\n{ time '${program}' "$@" 2>&3; } 3>&2 2>>'${this.#times}'\n`;
     return this.#program(name, text);
   }
 
