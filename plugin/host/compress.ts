@@ -1,13 +1,13 @@
 import { Readable } from 'node:stream';
 import { CodedError } from '../errors.js';
-import type { Compressed } from '../report/model.js';
+import type { COMPRESSOR_NAMES, Compressed } from '../report/model.js';
 
 /** What a size is measured with: the host's programs, at one thread. */
 export const COMPRESSORS = {
   gzip: ['gzip', '-9', '--no-name', '--stdout'],
   xz: ['xz', '-6', '--threads=1', '--check=crc32', '--stdout'],
   zstd: ['zstd', '-19', '--single-thread', '--quiet', '--stdout'],
-} as const;
+} as const satisfies Record<(typeof COMPRESSOR_NAMES)[number], readonly string[]>;
 
 export type Compressor = keyof typeof COMPRESSORS;
 

@@ -100,6 +100,7 @@ async function measureImage(
   return {
     before: { bytes, compressed: await compression.measure(loadable(elf, [])) },
     after: { bytes, compressed: await compression.measure(loadable(elf, replacements)) },
+    ramResident: split.paddedBase.length + split.closure.types * elf.wordSize,
     ramSaved: savedPointers(split, elf),
     ramSavedByRelinking: split.padding,
   };
@@ -117,6 +118,7 @@ async function measureLinked(image: LinkedImage, split: Split, compression: Comp
     linked: true,
     before: { bytes: bytes + left, compressed: await compression.measure(unsplit(image)) },
     after: { bytes, compressed: await compression.measure(loadable(elf, [])) },
+    ramResident: section.size + split.closure.types * elf.wordSize,
     ramSaved: left + savedPointers(split, elf),
     ramSavedByRelinking: 0,
   };

@@ -35,7 +35,7 @@ export interface Report {
   readonly reasons: readonly ReasonRow[];
   readonly largest: readonly TypeRow[];
   readonly image?: ImageReport;
-  readonly carrier?: { readonly bytes: number; readonly compressed: Compressed };
+  readonly carrier?: Measured;
   /** Absent when no modules were given. */
   readonly modules?: ModulesReport;
   /** What takes more than the split to find out; absent in the report that a split writes. */
@@ -75,12 +75,18 @@ export interface Leaf extends Count {
   readonly name?: string;
 }
 
+export const COMPRESSOR_NAMES = ['gzip', 'xz', 'zstd'] as const;
+
 /** Bytes by compressor; null where the host lacks it. */
 export type Compressed = Readonly<Record<string, number | null>>;
 
-export interface Side extends PartSize {
+/** Something as it is, and compressed. */
+export interface Measured {
+  readonly bytes: number;
   readonly compressed: Compressed;
 }
+
+export interface Side extends PartSize, Measured {}
 
 export interface KindRow {
   readonly kind: string;
@@ -137,8 +143,10 @@ export interface ImageReport {
   /** Linked with the base; `before` is then this image with the whole BTF in the place of the base, not a link of its own. */
   readonly linked?: true;
   /** Loadable bytes of vmlinux, as a boot image is compressed from them. */
-  readonly before: { readonly bytes: number; readonly compressed: Compressed };
-  readonly after: { readonly bytes: number; readonly compressed: Compressed };
+  readonly before: Measured;
+  readonly after: Measured;
+  /** RAM that `after` holds for as long as it runs: all bytes of its `.BTF`, and one pointer for each type in it (btf->types). */
+  readonly ramResident: number;
   /** RAM that the kernel saves: one pointer for each type that left (btf->types); when linked, the bytes of `.BTF` as well. */
   readonly ramSaved: number;
   /** RAM that a kernel linked with the base would save on top: the bytes of `.BTF` that are padding here. */

@@ -41,6 +41,7 @@ export const REPORT: Report = {
   image: {
     before: { bytes: 4_000_000, compressed: { gzip: 2_000_000, xz: null } },
     after: { bytes: 4_000_000, compressed: { gzip: 1_500_000, xz: null } },
+    ramResident: 12_745,
     ramSaved: 3_600,
     ramSavedByRelinking: 9_999,
   },

@@ -55,6 +55,6 @@ function section(table: Table | undefined): string[] {
 }
 
 /** Names come from a file: nothing in them may be read as markup or as a web link. */
-function escapeMarkdown(text: string): string {
+export function escapeMarkdown(text: string): string {
   return printable(text).replace(/[\\`*_[\]<>|#~&$]|:(?=\/\/)|(?<=www)\./gi, character => `\\${character}`);
 }
