@@ -1,20 +1,13 @@
+import type { CatalogueEntry, ExitCode } from './errors/entry.js';
+import { REPORT_ERRORS } from './errors/reports.js';
 import { printable } from './printable.js';
+
+export type { ExitCode } from './errors/entry.js';
 
 /**
  * The one catalogue of coded errors. A finding is data (`code`, file, section, offset, detail); its wording lives
  * here, its exit code too, so that every command says the same thing the same way.
  */
-
-/** Exit codes: 1 a check failed, 2 usage or configuration, 3 bad input, 4 a tool or the host. */
-export type ExitCode = 1 | 2 | 3 | 4;
-
-interface CatalogueEntry {
-  readonly exit: ExitCode;
-  /** What is wrong, in words that stand on their own. */
-  readonly what: string;
-  /** What the person at the terminal can do about it. */
-  readonly hint: string;
-}
 
 const CATALOGUE = {
   usage: { exit: 2, what: 'wrong usage', hint: 'see vmlinux-btf --help' },
@@ -238,6 +231,8 @@ const CATALOGUE = {
     what: 'a module of this build was not made by our wrappers',
     hint: 'remove the module and run make again through vmlinux-btf kbuild',
   },
+
+  ...REPORT_ERRORS,
 
   'write-failed': {
     exit: 4,

@@ -1,5 +1,5 @@
 import type { Btf } from '../btf/btf.js';
-import { KIND_SHAPES, kindName, ROLE_STRING } from '../btf/kinds.js';
+import { KIND_SHAPES, kindName } from '../btf/kinds.js';
 import { lengthOf } from '../btf/names.js';
 import { isNamed, type Joined, kindOf } from './joined.js';
 import type { Matching } from './match.js';
@@ -71,10 +71,9 @@ function stringRow(joined: Joined, a: Btf, b: Btf): BytesRow {
   row.bytes.before = a.strings.length;
   row.bytes.after = b.strings.length;
   const users = new Uint8Array(joined.strings.length);
-  for (const [nth, { words, roles, stringBase }] of [a, b].entries()) {
-    const { nameOf } = joined.sides[nth];
-    for (let i = 0; i < words.length; i++)
-      if (roles[i] === ROLE_STRING && words[i] !== 0 && words[i] >= stringBase) users[nameOf(words[i])] |= 1 << nth;
+  for (const [nth, { stringBase, stringEnd }] of [a, b].entries()) {
+    const { nameAt } = joined.sides[nth];
+    for (let offset = stringBase; offset < stringEnd; offset++) users[nameAt[offset]] |= 1 << nth;
   }
   for (let name = 1; name < users.length; name++)
     if (users[name] === 1 || users[name] === 2)

@@ -37,8 +37,8 @@ export interface JoinedSide {
   readonly end: number;
   /** Joint id less type id. */
   readonly shift: number;
-  /** Name number of a string offset of this side. */
-  readonly nameOf: (offset: number) => number;
+  /** String offset of this side → number of the name there; 0 where no type uses one, and for the empty name. */
+  readonly nameAt: Uint32Array;
 }
 
 /** Kinds whose types belong to what refers to them: C has no names for them, and the name of a TYPE_TAG says nothing alone. */
@@ -79,26 +79,33 @@ export function join(a: Btf, b: Btf): Joined {
   let id = 1;
   const sides = chains.map((chain, nth) => {
     const shift = id - 1;
-    const nameOf = names.reader(nth === 0 ? 0 : a.stringEnd, chain[chain.length - 1].stringEnd);
+    const nameAt = new Uint32Array(chain[chain.length - 1].stringEnd);
+    const nameOf = names.reader(nth === 0 ? 0 : a.stringEnd, nameAt);
     let first = id;
     for (const part of chain) {
       first = id;
       for (let i = 0; i < part.count; i++) starts[id++] = at + part.starts[i];
-      translate(part, words.subarray(at, at + part.words.length), shift, nameOf);
+      translate(part, words.subarray(at, at + part.words.length), shift, nameAt, nameOf);
       roles.set(part.roles, at);
       at += part.words.length;
     }
-    return { first, end: id, shift, nameOf };
+    return { first, end: id, shift, nameAt };
   });
   starts[id] = at;
   return { words, roles, starts, sides: [sides[0], sides[1]], strings: names.strings };
 }
 
-function translate({ words, roles }: Btf, to: Uint32Array, shift: number, nameOf: (offset: number) => number): void {
+function translate(
+  { words, roles }: Btf,
+  to: Uint32Array,
+  shift: number,
+  nameAt: Uint32Array,
+  nameOf: (offset: number) => number,
+): void {
   for (let i = 0; i < words.length; i++) {
     const word = words[i];
     const role = roles[i];
-    if (role === ROLE_STRING) to[i] = word === 0 ? 0 : nameOf(word);
+    if (role === ROLE_STRING) to[i] = word === 0 ? 0 : nameAt[word] || nameOf(word);
     else if (role === ROLE_TYPE) to[i] = word === 0 ? 0 : word + shift;
     else to[i] = word;
   }
@@ -120,14 +127,13 @@ class JointNames {
     this.#table = new StringTable(this.strings, Math.min(this.strings.length, words));
   }
 
-  /** Of one side, whose offset 0 stands at `start`. Each offset is looked up once. */
-  reader(start: number, length: number): (offset: number) => number {
-    const known = new Uint32Array(length);
+  /** Of one side, whose offset 0 stands at `start`: finds the name at an offset and notes its number. */
+  reader(start: number, nameAt: Uint32Array): (offset: number) => number {
     const { strings } = this;
     const table = this.#table;
     return offset => {
-      if (known[offset] === 0 && strings[start + offset] !== 0) known[offset] = table.offset(table.add(start + offset));
-      return known[offset];
+      if (strings[start + offset] !== 0) nameAt[offset] = table.offset(table.add(start + offset));
+      return nameAt[offset];
     };
   }
 }

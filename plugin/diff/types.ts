@@ -14,7 +14,7 @@ import { measureBytes } from './bytes.js';
 import { ChangeReader } from './changes.js';
 import { referenceClasses } from './classes.js';
 import { type Joined, join, kindOf } from './joined.js';
-import { matchTypes } from './match.js';
+import { type Matching, matchTypes } from './match.js';
 import {
   type Both,
   type DiffSide,
@@ -32,13 +32,17 @@ const HAS_SIZE = kindSet(KIND_INT, KIND_STRUCT, KIND_UNION, KIND_ENUM, KIND_ENUM
 
 /**
  * How the types of `b` differ from those of `a`, in time and memory linear in the words of both. Neither may hold a name of 1,024 bytes
- * or more (checkLengths). Throws `btf-strings` for a small file whose names would make a huge result.
+ * or more (checkLengths). `only`: a kind, to which types and bytes are limited. Throws `btf-strings` for a small file whose names would
+ * make a huge result.
  */
-export function diffTypes(a: DiffSide, b: DiffSide): TypeDiff {
+export function diffTypes(a: DiffSide, b: DiffSide, only?: number): TypeDiff {
   const joined = join(a.btf, b.btf);
   const classes = referenceClasses(joined);
-  const matching = matchTypes(joined, classes);
-  const parts = measureBytes(joined, classes, matching, a.btf, b.btf);
+  const all = matchTypes(joined, classes);
+  const parts = measureBytes(joined, classes, all, a.btf, b.btf).filter(
+    ({ part }) => only === undefined || part === kindName(only),
+  );
+  const matching = only === undefined ? all : ofKind(joined, all, only);
   const reader = new RowReader(joined, classes, [a.baseTypes, b.baseTypes]);
   const types: TypeChange[] = [];
   for (const id of matching.removed) types.push(reader.row('removed', id, 0));
@@ -69,6 +73,17 @@ export function diffTypes(a: DiffSide, b: DiffSide): TypeDiff {
     },
     parts,
     types,
+  };
+}
+
+/** The types of one kind; those of a pair have the same. */
+function ofKind(joined: Joined, { same, different, removed, added }: Matching, kind: number): Matching {
+  const some = (ids: readonly number[]): number[] => ids.filter(id => kindOf(joined, id) === kind);
+  return {
+    same: [some(same[0]), some(same[1])],
+    different: [some(different[0]), some(different[1])],
+    removed: some(removed),
+    added: some(added),
   };
 }
 
