@@ -21,7 +21,7 @@ const sizesOption = { ...text, default: 'gzip,xz,zstd', describe: 'compressors t
 const keepOption = { ...listOption, describe: 'keep rule: kind:glob, a glob or a preset; repeatable' } as const;
 const keepForOption = { ...listOption, describe: 'BPF object whose needs are kept; repeatable' } as const;
 const configOption = { ...text, describe: 'configuration (default: vmlinux-btf.config.json, if there)' } as const;
-const REPEATABLE: ReadonlySet<string> = new Set(['keep', 'keep-for', 'keepFor', 'prog', 'for', '_']);
+const REPEATABLE: ReadonlySet<string> = new Set(['keep', 'keep-for', 'keepFor', 'prog', 'for', 'metric', '_']);
 const moduleBtfOption = {
   ...text,
   choices: ['keep', 'prune', 'strip'] as const,
@@ -182,6 +182,33 @@ function parser(args: readonly string[], behind: readonly string[] | undefined, 
             .option('json', jsonOption)
             .option('quiet', quietOption),
         async argv => (await import('./commands/lint.js')).lint(argv, context),
+      )
+      .command(
+        'diff <a> <b>',
+        'how two BTFs (of a vmlinux, a module or bare), two out folders or two report.json differ',
+        command =>
+          command
+            .positional('a', { type: 'string', demandOption: true, describe: 'the file or out folder of before' })
+            .positional('b', { type: 'string', demandOption: true, describe: 'that of after' })
+            .option('base-btf', { ...baseOption, describe: 'base BTF (a file with it) of modules' })
+            .option('base-btf-b', { ...text, describe: 'that of the second one, where it is another' })
+            .option('kind', { ...text, describe: 'types of this kind only, such as struct' })
+            .option('all', { type: 'boolean', default: false, describe: 'every row, not the first 20 of a table' })
+            .option('exit-code', { type: 'boolean', default: false, describe: 'end with 1 when something differs' })
+            .option('format', { ...text, choices: ['text', 'json', 'markdown'] as const, default: 'text' as const })
+            .option('json', jsonOption),
+        async argv => (await import('./commands/diff.js')).diff(argv, context),
+      )
+      .command(
+        'trend <history>',
+        'a history of reports as an SVG, one chart a figure',
+        command =>
+          command
+            .positional('history', { type: 'string', demandOption: true, describe: 'JSON Lines, one report a line' })
+            .option('metric', { ...listOption, describe: 'figure, such as btf.base (default: all); repeatable' })
+            .option('out', { ...text, alias: 'o', describe: 'file to write, instead of stdout' })
+            .option('json', { ...jsonOption, describe: 'print the points as JSON instead' }),
+        async argv => (await import('./commands/trend.js')).trend(argv, context),
       )
       .demandCommand(1, 'no command given')
       .strict()

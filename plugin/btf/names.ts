@@ -171,8 +171,8 @@ export class NameBudget {
   readonly #bytes: number;
   #left: number;
 
-  constructor(btf: Btf) {
-    this.#bytes = (16 << 20) + 32 * btf.stringEnd;
+  constructor({ stringEnd }: { readonly stringEnd: number }) {
+    this.#bytes = (16 << 20) + 32 * stringEnd;
     this.#left = this.#bytes;
   }
 

@@ -17,4 +17,9 @@ export const REPORT_ERRORS = {
     what: 'a baseline of another kernel',
     hint: 'compare with a report of the same architecture, or name a file that is not there yet to begin a new baseline',
   },
+  history: {
+    exit: 3,
+    what: 'not a history of reports',
+    hint: 'pass JSON Lines with one report a line; docs/diff.md tells their shape',
+  },
 } as const satisfies Record<string, CatalogueEntry>;

@@ -10,7 +10,7 @@ import { runSplit } from '../../plugin/pipeline/split.js';
 import { analyze } from '../../plugin/report/analyze.js';
 import type { Report } from '../../plugin/report/model.js';
 import { renderHtml } from '../../plugin/report/render/html.js';
-import { renderBarSvg, renderTreemapSvg } from '../../plugin/report/render/svg.js';
+import { renderBarSvg, renderTreemapSvg } from '../../plugin/report/render/pictures.js';
 import { REPORT } from '../support/any-report.js';
 import { withBrowser } from '../support/browser.js';
 import { fixture } from '../support/fixtures.js';

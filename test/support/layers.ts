@@ -20,6 +20,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ['split'],
   ['image', 'carrier'],
   ['modules'],
+  ['diff'],
   ['report'],
   ['budget'],
   ['config'],
@@ -33,7 +34,7 @@ const LAYERS: readonly (readonly string[])[] = [
 ];
 
 /** Rooms that compute and nothing else: they import no package and no module of Node, and touch no global of it. */
-const PURE = ['btf', 'config', 'split', 'budget', 'report'];
+const PURE = ['btf', 'config', 'split', 'diff', 'budget', 'report'];
 /** Packages that have one door. */
 const FENCED: readonly { readonly name: string; readonly door: string }[] = [
   { name: 'execa', door: 'host/' },

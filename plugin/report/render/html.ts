@@ -12,7 +12,7 @@ import {
 } from './content.js';
 import { bars, curve, section } from './html/parts.js';
 import { SCRIPT, STYLE } from './html/style.js';
-import { COLOURED_BY, fills } from './svg.js';
+import { COLOURED_BY, fills } from './pictures.js';
 import { MAP_HEIGHT, MAP_WIDTH, treemapShapes } from './treemap.js';
 import { escapeXml } from './xml.js';
 

@@ -29,7 +29,7 @@ export function renderMarkdown(report: Report): string {
       reasonTable(report),
       kindTable(report),
       largestTable(report),
-    ].flatMap(section),
+    ].flatMap(table => (table === undefined ? [] : markdownSection(table))),
     ...(notes(report).length === 0 ? [] : [notes(report).map(escapeMarkdown).join('\n')]),
     ...report.warnings.map(warning => `**Warning**: ${escapeMarkdown(warning)}`),
     `## Proved\n\n${report.proved.map(line => `- ${line}`).join('\n')}`,
@@ -42,16 +42,15 @@ export function renderMarkdown(report: Report): string {
   return `${parts.join('\n\n')}\n`;
 }
 
-function section(table: Table | undefined): string[] {
-  return table === undefined
-    ? []
-    : [
-        `## ${table.title}`,
-        markdownTable(
-          table.head.map(escapeMarkdown),
-          table.rows.map(row => row.map(escapeMarkdown)),
-        ),
-      ];
+/** A heading and the table, to be parted by an empty line. */
+export function markdownSection(table: Table): string[] {
+  return [
+    `## ${escapeMarkdown(table.title)}`,
+    markdownTable(
+      table.head.map(escapeMarkdown),
+      table.rows.map(row => row.map(escapeMarkdown)),
+    ),
+  ];
 }
 
 /** Names come from a file: nothing in them may be read as markup or as a web link. */

@@ -25,3 +25,8 @@ export function number(value: number): string {
 export function percent(part: number, whole: number): string {
   return whole === 0 ? '-' : `${((100 * part) / whole).toFixed(1)} %`;
 }
+
+/** `+1,234`, `-5`, `0`. */
+export function signed(value: number): string {
+  return value > 0 ? `+${number(value)}` : number(value);
+}

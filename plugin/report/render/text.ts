@@ -27,7 +27,7 @@ export function renderText(report: Report): string {
       reasonTable(report),
       kindTable(report),
       largestTable(report),
-    ].flatMap(table => section(table)),
+    ].flatMap(table => (table === undefined ? [] : textSection(table))),
     '',
     ...notes(report),
     ...report.warnings.map(warning => `warning: ${warning}`),
@@ -43,9 +43,11 @@ function provedOfImage({ image }: Report): string {
     : '; no byte of the image outside .BTF and .BTF_ids changed';
 }
 
-function section(table: Table | undefined): string[] {
-  if (table === undefined) return [];
-  const left = table.head.flatMap((head, i) => (i === 0 || head === 'side' || head === 'signature' ? [i] : []));
+const LEFT = ['side', 'signature', 'what'];
+
+/** An empty line, the title and the rows. */
+export function textSection(table: Table): string[] {
+  const left = table.head.flatMap((head, i) => (i === 0 || LEFT.includes(head) ? [i] : []));
   const rows = [table.head, ...table.rows].map(row => row.map(printable));
   return ['', table.title, ...alignColumns(rows, left).map(line => `  ${line}`)];
 }

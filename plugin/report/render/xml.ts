@@ -1,14 +1,8 @@
 import { printable } from '../../printable.js';
 
-const ENTITIES: Readonly<Record<string, string>> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  "'": '&#39;',
-};
-
-/** Text of a file or of a report within HTML, SVG or XML, attributes included: no markup, and no control characters. */
+/** Text for HTML, SVG and XML, attributes included: no markup, no characters that XML has not. */
 export function escapeXml(text: string): string {
-  return printable(text).replace(/[&<>"']/g, character => ENTITIES[character]);
+  return printable(text)
+    .replace(/[\ufffe\uffff]/g, '\ufffd')
+    .replace(/[&<>"']/g, character => `&#${character.charCodeAt(0)};`);
 }

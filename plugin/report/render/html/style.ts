@@ -1,4 +1,4 @@
-import { COLOURED_BY, fillRules, SHAPE_STYLE } from '../svg.js';
+import { COLOURED_BY, fillRules, SHAPE_STYLE } from '../pictures.js';
 
 /** Of the page: one column that is as wide as the window; tables scroll within themselves. */
 const PAGE = `:root{color-scheme:light dark;--back:#fff;--text:#1b1f24;--soft:#57606a;--line:#d0d7de;--panel:#f6f8fa;--link:#0a58ca}

@@ -1,0 +1,62 @@
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Btf } from '../btf/btf.js';
+import { checkLengths } from '../btf/names.js';
+import { withFile } from '../bytes/source.js';
+import { CodedError } from '../errors.js';
+import type { Report } from '../report/model.js';
+import { FILES } from './files.js';
+import { withInput } from './input.js';
+import { readManifest } from './out.js';
+import { readReport } from './report-file.js';
+
+/** One side of a diff: a BTF, a report, or an out folder, which has both. */
+export interface DiffInput {
+  readonly file: string;
+  readonly what: 'vmlinux' | 'module' | 'btf' | 'out folder' | 'report';
+  readonly btf?: Btf;
+  /** Of an out folder: so many types of `btf` are the base. */
+  readonly baseTypes?: number;
+  readonly report?: Report;
+}
+
+/**
+ * `base`: of a module or other split BTF; anything else must come without. Throws `usage` when it does not, and what the readers throw.
+ */
+export async function openDiffInput(file: string, base: Btf | undefined): Promise<DiffInput> {
+  const folder = statSync(file, { throwIfNoEntry: false })?.isDirectory() === true;
+  if (folder || looksLikeJson(file)) {
+    if (base !== undefined) throw needsNoBase(file);
+    return folder ? openOut(file) : { file, what: 'report', report: (await readReport(file)).report };
+  }
+  return withInput(file, base, ({ kind, btf }) => {
+    if (kind === 'vmlinux' && base !== undefined) throw needsNoBase(file);
+    checkLengths(btf);
+    return { file, what: kind, btf };
+  });
+}
+
+function needsNoBase(file: string): CodedError {
+  return new CodedError('usage', 'a base BTF is for a module or other split BTF', { file });
+}
+
+async function openOut(out: string): Promise<DiffInput> {
+  const { types } = readManifest(out);
+  const file = join(out, FILES.full);
+  const btf = await withInput(file, undefined, input => {
+    checkLengths(input.btf);
+    return input.btf;
+  });
+  if (btf.count !== types.full || !(types.base >= 0 && types.base <= btf.count))
+    throw new CodedError('out-folder', `${btf.count} types; split.json tells of others`, { file });
+  const { report } = await readReport(join(out, FILES.report));
+  return { file: out, what: 'out folder', btf, baseTypes: types.base, report };
+}
+
+/** Whether a file starts as the JSON of an object does, which neither ELF nor BTF does. */
+function looksLikeJson(file: string): boolean {
+  return withFile(file, source => {
+    const head = Buffer.from(source.read(0, Math.min(64, source.size))).toString('latin1');
+    return /^(\xef\xbb\xbf)?\s*\{/.test(head);
+  });
+}
