@@ -1,215 +1,192 @@
 import yargs from 'yargs';
+import {
+  baseOption,
+  closureOption,
+  configOption,
+  jsonOption,
+  keepForOption,
+  keepOption,
+  listOption,
+  mapOption,
+  moduleBtfOption,
+  outOption,
+  quietOption,
+  sizesOption,
+  symversOption,
+  text,
+} from './cli/options.js';
+import { reportCommands } from './cli/reports.js';
 import type { Context } from './commands/context.js';
 import { CodedError, errorToJson, formatError } from './errors.js';
 import { printable } from './printable.js';
 import { TOOL } from './version.js';
 
-const text = { type: 'string', requiresArg: true } as const;
-const outOption = { ...text, alias: 'o', default: 'out', describe: 'folder of the results' } as const;
-const jsonOption = { type: 'boolean', default: false, describe: 'print JSON' } as const;
-const quietOption = { type: 'boolean', default: false, describe: 'print nothing when all is well' } as const;
-const mapOption = { ...text, describe: 'System.map of the build, for a vmlinux without symbols' } as const;
-const symversOption = { ...text, describe: 'Module.symvers of the build, for the CRC of module_layout' } as const;
-/** May be given more than once; of all other options the last one counts. */
-const listOption = { type: 'string', array: true, requiresArg: true, default: [] as string[] } as const;
-const closureOption = {
-  ...text,
-  default: 'complete',
-  describe: 'what a root brings along: complete, forward (FWDs for what is only pointed to), auto',
-} as const;
-const sizesOption = { ...text, default: 'gzip,xz,zstd', describe: 'compressors to measure with, or none' } as const;
-const keepOption = { ...listOption, describe: 'keep rule: kind:glob, a glob or a preset; repeatable' } as const;
-const keepForOption = { ...listOption, describe: 'BPF object whose needs are kept; repeatable' } as const;
-const configOption = { ...text, describe: 'configuration (default: vmlinux-btf.config.json, if there)' } as const;
 const REPEATABLE: ReadonlySet<string> = new Set(['keep', 'keep-for', 'keepFor', 'prog', 'for', 'metric', '_']);
-const moduleBtfOption = {
-  ...text,
-  choices: ['keep', 'prune', 'strip'] as const,
-  default: 'keep' as const,
-  describe: 'what of the BTF of modules stays: all, what they register, nothing',
-} as const;
-const baseOption = { ...text, alias: 'B', describe: 'base BTF (a file with it) of split BTF' } as const;
 
 /**
  * Commands are loaded when they run: starting up is most of what a small job costs. `behind`: the words after the `--` of kbuild.
  */
 function parser(args: readonly string[], behind: readonly string[] | undefined, context: Context) {
   return (
-    yargs(args)
-      .scriptName(TOOL.name)
-      .usage('$0 <command>\n\nKeeps the mandatory part of a kernel’s BTF in vmlinux and packages the rest as a module.')
-      .command(
-        'split <file>',
-        'the main job: a smaller vmlinux, vmlinux_btf.ko and a size report',
-        command =>
-          command
-            .positional('file', {
-              type: 'string',
-              demandOption: true,
-              describe: 'ELF vmlinux with symbols, or bare BTF with --roots',
-            })
-            .option('out', outOption)
-            .option('roots', {
-              ...text,
-              describe: 'file with a type id or kind:name a line, instead of the kernel’s own roots',
-            })
-            .option('vermagic', { ...text, describe: 'vermagic of the carrier, where vmlinux does not tell' })
-            .option('closure', closureOption)
-            .option('system-map', mapOption)
-            .option('module-symvers', symversOption)
-            .option('sizes', sizesOption)
-            .option('modules', {
-              ...text,
-              describe: 'folder of the kernel’s modules: each is re-based into OUT/modules',
-            })
-            .option('module-btf', moduleBtfOption)
-            .option('sign-key', { ...text, describe: 'sign re-based modules and the carrier with this key' })
-            .option('sign-cert', { ...text, describe: 'and this X.509 certificate' })
-            .option('sign-file', { ...text, describe: 'scripts/sign-file of the kernel, where it is not found' })
-            .option('kconfig', { ...text, describe: '.config of the kernel, where vmlinux has none in it' })
-            .option('keep', keepOption)
-            .option('keep-for', keepForOption)
-            .option('config', configOption)
-            .option('json', jsonOption)
-            .option('quiet', quietOption),
-        async argv => (await import('./commands/split.js')).split(argv, context),
-      )
-      .command(
-        'kbuild [file]',
-        'the variables that make a kernel build link with the base; kbuild [options] -- make … builds with them',
-        command =>
-          command
-            .positional('file', { type: 'string', hidden: true })
-            .option('after', { ...text, choices: ['pahole', 'resolve_btfids'] as const, hidden: true })
-            .option('objtree', { ...text, hidden: true })
-            .option('finish', { ...text, describe: 'object tree of a build that came to its end: carrier and report' })
-            .option('closure', closureOption)
-            .option('keep', keepOption)
-            .option('keep-for', keepForOption)
-            .option('module-btf', moduleBtfOption)
-            .option('config', configOption)
-            .option('pahole', { ...text, describe: 'the real pahole (default: PAHOLE= of make, or the first on PATH)' })
-            .option('sizes', sizesOption)
-            .option('sign-key', { ...text, describe: 'sign the carrier with this key' })
-            .option('sign-cert', { ...text, describe: 'and this X.509 certificate' })
-            .option('sign-file', { ...text, describe: 'scripts/sign-file of the kernel, where it is not found' })
-            .option('json', jsonOption)
-            .option('quiet', quietOption),
-        async argv => (await import('./commands/kbuild.js')).kbuild(argv, behind, context),
-      )
-      .command(
-        'inspect <file>',
-        'what is in a vmlinux, a module or bare BTF, and what a split would find',
-        command =>
-          command
-            .positional('file', { type: 'string', demandOption: true })
-            .option('base-btf', baseOption)
-            .option('system-map', mapOption)
-            .option('module-symvers', symversOption)
-            .option('json', jsonOption),
-        async argv => (await import('./commands/inspect.js')).inspect(argv, context),
-      )
-      .command(
-        'dump <file>',
-        'every type, as bpftool btf dump prints it',
-        command =>
-          command
-            .positional('file', { type: 'string', demandOption: true })
-            .option('base-btf', baseOption)
-            .option('json', jsonOption),
-        async argv => (await import('./commands/dump.js')).dump(argv, context),
-      )
-      .command(
-        'explain [type] [file]',
-        'why a type stays, what a program needs (--prog) or what a keep rule costs (--keep)',
-        command =>
-          command
-            .positional('type', { type: 'string', describe: 'name, kind:name or id; not with --prog or --keep' })
-            .positional('file', { type: 'string', describe: 'vmlinux or out folder; the one of -o without it' })
-            .option('system-map', mapOption)
-            .option('prog', { ...listOption, describe: 'BPF object: what it needs, where that is; repeatable' })
-            .option('keep', { ...listOption, describe: 'keep rule: what it would add to the base; repeatable' })
-            .option('top', { type: 'number', requiresArg: true, describe: 'how many of what keeps most in the base' })
-            .option('per', {
-              ...text,
-              choices: ['root', 'set', 'reason'] as const,
-              default: 'root' as const,
-              describe: 'of what, for --top',
-            })
-            .option('out', outOption)
-            .option('json', jsonOption),
-        async argv => (await import('./commands/explain.js')).explain(argv, context),
-      )
-      .command(
-        'minimize <file>',
-        'the part of a BTF that some BPF objects need, as bpftool gen min_core_btf writes it',
-        command =>
-          command
-            .positional('file', { type: 'string', demandOption: true, describe: 'vmlinux or bare BTF' })
-            .option('for', { ...listOption, demandOption: true, describe: 'BPF object; repeatable' })
-            .option('out', { ...text, alias: 'o', demandOption: true, describe: 'file to write' })
-            .option('json', jsonOption)
-            .option('quiet', quietOption),
-        async argv => (await import('./commands/minimize.js')).minimize(argv, context),
-      )
-      .command(
-        'verify [out]',
-        'proves every promise of an out folder against its original',
-        command =>
-          command
-            .positional('out', { type: 'string', default: 'out' })
-            .option('original', { ...text, describe: 'the file that was split, when it has moved' })
-            .option('system-map', { ...text, describe: 'the System.map that the split used, when it has moved' })
-            .option('modules', { ...text, describe: 'folder of the modules that were re-based, when it has moved' })
-            .option('json', jsonOption)
-            .option('quiet', quietOption),
-        async argv => (await import('./commands/verify.js')).verify(argv, context),
-      )
-      .command(
-        'lint <file>',
-        'a BTF, a module, a vmlinux or an out folder against the rules of the kernel',
-        command =>
-          command
-            .positional('file', { type: 'string', demandOption: true })
-            .option('base-btf', baseOption)
-            .option('system-map', mapOption)
-            .option('kernel', { ...text, describe: 'version whose rules count, where the file does not tell' })
-            .option('program', {
-              type: 'boolean',
-              default: false,
-              describe: 'as the kernel takes the BTF of a BPF program, not its own',
-            })
-            .option('json', jsonOption)
-            .option('quiet', quietOption),
-        async argv => (await import('./commands/lint.js')).lint(argv, context),
-      )
-      .command(
-        'diff <a> <b>',
-        'how two BTFs (of a vmlinux, a module or bare), two out folders or two report.json differ',
-        command =>
-          command
-            .positional('a', { type: 'string', demandOption: true, describe: 'the file or out folder of before' })
-            .positional('b', { type: 'string', demandOption: true, describe: 'that of after' })
-            .option('base-btf', { ...baseOption, describe: 'base BTF (a file with it) of modules' })
-            .option('base-btf-b', { ...text, describe: 'that of the second one, where it is another' })
-            .option('kind', { ...text, describe: 'types of this kind only, such as struct' })
-            .option('all', { type: 'boolean', default: false, describe: 'every row, not the first 20 of a table' })
-            .option('exit-code', { type: 'boolean', default: false, describe: 'end with 1 when something differs' })
-            .option('format', { ...text, choices: ['text', 'json', 'markdown'] as const, default: 'text' as const })
-            .option('json', jsonOption),
-        async argv => (await import('./commands/diff.js')).diff(argv, context),
-      )
-      .command(
-        'trend <history>',
-        'a history of reports as an SVG, one chart a figure',
-        command =>
-          command
-            .positional('history', { type: 'string', demandOption: true, describe: 'JSON Lines, one report a line' })
-            .option('metric', { ...listOption, describe: 'figure, such as btf.base (default: all); repeatable' })
-            .option('out', { ...text, alias: 'o', describe: 'file to write, instead of stdout' })
-            .option('json', { ...jsonOption, describe: 'print the points as JSON instead' }),
-        async argv => (await import('./commands/trend.js')).trend(argv, context),
-      )
+    reportCommands(
+      yargs(args)
+        .scriptName(TOOL.name)
+        .usage(
+          '$0 <command>\n\nKeeps the mandatory part of a kernel’s BTF in vmlinux and packages the rest as a module.',
+        )
+        .command(
+          'split <file>',
+          'the main job: a smaller vmlinux, vmlinux_btf.ko and a size report',
+          command =>
+            command
+              .positional('file', {
+                type: 'string',
+                demandOption: true,
+                describe: 'ELF vmlinux with symbols, or bare BTF with --roots',
+              })
+              .option('out', outOption)
+              .option('roots', {
+                ...text,
+                describe: 'file with a type id or kind:name a line, instead of the kernel’s own roots',
+              })
+              .option('vermagic', { ...text, describe: 'vermagic of the carrier, where vmlinux does not tell' })
+              .option('closure', closureOption)
+              .option('system-map', mapOption)
+              .option('module-symvers', symversOption)
+              .option('sizes', sizesOption)
+              .option('modules', {
+                ...text,
+                describe: 'folder of the kernel’s modules: each is re-based into OUT/modules',
+              })
+              .option('module-btf', moduleBtfOption)
+              .option('sign-key', { ...text, describe: 'sign re-based modules and the carrier with this key' })
+              .option('sign-cert', { ...text, describe: 'and this X.509 certificate' })
+              .option('sign-file', { ...text, describe: 'scripts/sign-file of the kernel, where it is not found' })
+              .option('kconfig', { ...text, describe: '.config of the kernel, where vmlinux has none in it' })
+              .option('keep', keepOption)
+              .option('keep-for', keepForOption)
+              .option('config', configOption)
+              .option('json', jsonOption)
+              .option('quiet', quietOption),
+          async argv => (await import('./commands/split.js')).split(argv, context),
+        )
+        .command(
+          'kbuild [file]',
+          'the variables that make a kernel build link with the base; kbuild [options] -- make … builds with them',
+          command =>
+            command
+              .positional('file', { type: 'string', hidden: true })
+              .option('after', { ...text, choices: ['pahole', 'resolve_btfids'] as const, hidden: true })
+              .option('objtree', { ...text, hidden: true })
+              .option('finish', {
+                ...text,
+                describe: 'object tree of a build that came to its end: carrier and report',
+              })
+              .option('closure', closureOption)
+              .option('keep', keepOption)
+              .option('keep-for', keepForOption)
+              .option('module-btf', moduleBtfOption)
+              .option('config', configOption)
+              .option('pahole', {
+                ...text,
+                describe: 'the real pahole (default: PAHOLE= of make, or the first on PATH)',
+              })
+              .option('sizes', sizesOption)
+              .option('sign-key', { ...text, describe: 'sign the carrier with this key' })
+              .option('sign-cert', { ...text, describe: 'and this X.509 certificate' })
+              .option('sign-file', { ...text, describe: 'scripts/sign-file of the kernel, where it is not found' })
+              .option('json', jsonOption)
+              .option('quiet', quietOption),
+          async argv => (await import('./commands/kbuild.js')).kbuild(argv, behind, context),
+        )
+        .command(
+          'inspect <file>',
+          'what is in a vmlinux, a module or bare BTF, and what a split would find',
+          command =>
+            command
+              .positional('file', { type: 'string', demandOption: true })
+              .option('base-btf', baseOption)
+              .option('system-map', mapOption)
+              .option('module-symvers', symversOption)
+              .option('json', jsonOption),
+          async argv => (await import('./commands/inspect.js')).inspect(argv, context),
+        )
+        .command(
+          'dump <file>',
+          'every type, as bpftool btf dump prints it',
+          command =>
+            command
+              .positional('file', { type: 'string', demandOption: true })
+              .option('base-btf', baseOption)
+              .option('json', jsonOption),
+          async argv => (await import('./commands/dump.js')).dump(argv, context),
+        )
+        .command(
+          'explain [type] [file]',
+          'why a type stays, what a program needs (--prog) or what a keep rule costs (--keep)',
+          command =>
+            command
+              .positional('type', { type: 'string', describe: 'name, kind:name or id; not with --prog or --keep' })
+              .positional('file', { type: 'string', describe: 'vmlinux or out folder; the one of -o without it' })
+              .option('system-map', mapOption)
+              .option('prog', { ...listOption, describe: 'BPF object: what it needs, where that is; repeatable' })
+              .option('keep', { ...listOption, describe: 'keep rule: what it would add to the base; repeatable' })
+              .option('top', { type: 'number', requiresArg: true, describe: 'how many of what keeps most in the base' })
+              .option('per', {
+                ...text,
+                choices: ['root', 'set', 'reason'] as const,
+                default: 'root' as const,
+                describe: 'of what, for --top',
+              })
+              .option('out', outOption)
+              .option('json', jsonOption),
+          async argv => (await import('./commands/explain.js')).explain(argv, context),
+        )
+        .command(
+          'minimize <file>',
+          'the part of a BTF that some BPF objects need, as bpftool gen min_core_btf writes it',
+          command =>
+            command
+              .positional('file', { type: 'string', demandOption: true, describe: 'vmlinux or bare BTF' })
+              .option('for', { ...listOption, demandOption: true, describe: 'BPF object; repeatable' })
+              .option('out', { ...text, alias: 'o', demandOption: true, describe: 'file to write' })
+              .option('json', jsonOption)
+              .option('quiet', quietOption),
+          async argv => (await import('./commands/minimize.js')).minimize(argv, context),
+        )
+        .command(
+          'verify [out]',
+          'proves every promise of an out folder against its original',
+          command =>
+            command
+              .positional('out', { type: 'string', default: 'out' })
+              .option('original', { ...text, describe: 'the file that was split, when it has moved' })
+              .option('system-map', { ...text, describe: 'the System.map that the split used, when it has moved' })
+              .option('modules', { ...text, describe: 'folder of the modules that were re-based, when it has moved' })
+              .option('json', jsonOption)
+              .option('quiet', quietOption),
+          async argv => (await import('./commands/verify.js')).verify(argv, context),
+        )
+        .command(
+          'lint <file>',
+          'a BTF, a module, a vmlinux or an out folder against the rules of the kernel',
+          command =>
+            command
+              .positional('file', { type: 'string', demandOption: true })
+              .option('base-btf', baseOption)
+              .option('system-map', mapOption)
+              .option('kernel', { ...text, describe: 'version whose rules count, where the file does not tell' })
+              .option('program', {
+                type: 'boolean',
+                default: false,
+                describe: 'as the kernel takes the BTF of a BPF program, not its own',
+              })
+              .option('json', jsonOption)
+              .option('quiet', quietOption),
+          async argv => (await import('./commands/lint.js')).lint(argv, context),
+        ),
+      context,
+    )
       .demandCommand(1, 'no command given')
       .strict()
       .parserConfiguration({ 'greedy-arrays': false })

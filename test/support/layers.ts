@@ -41,7 +41,7 @@ const FENCED: readonly { readonly name: string; readonly door: string }[] = [
   { name: 'fs-extra', door: 'host/' },
   { name: 'ajv', door: 'pipeline/report-file.ts' },
   { name: 'elfy', door: 'elf/elfy.ts' },
-  { name: 'yargs', door: 'cli.ts' },
+  { name: 'yargs', door: 'cli' },
 ];
 const PROCESS_CONTROL = ['exit', 'exitCode', 'argv', 'stdout', 'stderr', 'stdin'];
 export const LONGEST = 320;

@@ -1,4 +1,6 @@
+import { type Comparison, compareReports } from '../baseline.js';
 import type { Report } from '../model.js';
+import { CHANGE_HEAD, changeCells } from './comment.js';
 import {
   headline,
   imageTable,
@@ -10,14 +12,14 @@ import {
   retainedTables,
   sizeTable,
 } from './content.js';
-import { bars, curve, section } from './html/parts.js';
+import { bars, curve, htmlTable, section } from './html/parts.js';
 import { SCRIPT, STYLE } from './html/style.js';
 import { COLOURED_BY, fills } from './pictures.js';
 import { MAP_HEIGHT, MAP_WIDTH, treemapShapes } from './treemap.js';
 import { escapeXml } from './xml.js';
 
-/** One page without network, readable without scripts. */
-export function renderHtml(report: Report): string {
+/** One page without network, readable without scripts. Throws `report-foreign` for a baseline of another architecture. */
+export function renderHtml(report: Report, baseline?: Report): string {
   const { input, analysis } = report;
   const what = [input.architecture, input.vermagic, `closure ${report.closure}`].filter(part => part !== undefined);
   const title = escapeXml(`BTF of ${input.file}`);
@@ -26,6 +28,7 @@ export function renderHtml(report: Report): string {
     `<p class="soft">${escapeXml(what.join(', '))}</p>`,
     `<p class="lead">${escapeXml(headline(report).replace('of', 'Of'))}.</p>`,
     ...report.warnings.map(warning => `<p><strong>Warning:</strong> ${escapeXml(warning)}</p>`),
+    baseline === undefined ? '' : comparison(compareReports(report, baseline)),
     bars(report),
     treemap(report),
     section(sizeTable(report)),
@@ -60,6 +63,17 @@ ${SCRIPT}
 </body>
 </html>
 `;
+}
+
+function comparison({ changed, unchanged, remarks }: Comparison): string {
+  const table = {
+    title: 'Against the baseline',
+    head: CHANGE_HEAD,
+    rows: [...changed, ...unchanged].map(changeCells),
+  };
+  const noted = remarks.map(remark => `<p>${escapeXml(remark)}</p>`).join('\n');
+  const marked = new Set(changed.map((_, i) => i));
+  return `<section><h2>${table.title}</h2>\n${noted}\n${htmlTable(table, marked)}</section>`;
 }
 
 /** Radio buttons choose the colours: style sheets alone, so that it works without scripts. */

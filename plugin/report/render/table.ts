@@ -30,3 +30,8 @@ export function percent(part: number, whole: number): string {
 export function signed(value: number): string {
   return value > 0 ? `+${number(value)}` : number(value);
 }
+
+/** `+16.1 %` of a whole; `-` of nothing. */
+export function signedPercent(part: number, whole: number): string {
+  return `${part > 0 && whole !== 0 ? '+' : ''}${percent(part, whole)}`;
+}

@@ -8,6 +8,7 @@ import {
   modulesTable,
   notes,
   reasonTable,
+  retainedTables,
   sizeTable,
   type Table,
 } from './content.js';
@@ -27,6 +28,7 @@ export function renderText(report: Report): string {
       reasonTable(report),
       kindTable(report),
       largestTable(report),
+      ...retainedTables(report, 20),
     ].flatMap(table => (table === undefined ? [] : textSection(table))),
     '',
     ...notes(report),
