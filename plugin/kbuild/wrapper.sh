@@ -21,7 +21,28 @@ find_copy() {
   esac
 }
 
-make_copy() { { [ -d "${copy%/*}" ] || mkdir -p -- "${copy%/*}"; } && cp -- "$file" "$copy"; }
+make_folder() { [ -d "${copy%/*}" ] || mkdir -p -- "${copy%/*}"; }
+
+# Runs the real tool with the words "$@", but for their base, which is the whole BTF, and the last one, which is $on. A base follows --btf_base
+# or $short.
+on_original() {
+  left=$# before=
+  for word; do
+    shift
+    left=$((left - 1)) now=$word
+    case $before in
+      --btf_base | "$short") word=$side/original.btf ;;
+    esac
+    case $now in
+      --btf_base=*) word=--btf_base=$side/original.btf ;;
+      "$short"?*) word=$short$side/original.btf ;;
+    esac
+    [ "$left" -gt 0 ] || word=$on
+    before=$now
+    set -- "$@" "$word"
+  done
+  "$real" "$@"
+}
 
 # Has the kbuild that runs make re-base $file, whose types are of the tool $1; plugin/kbuild/service.ts is the other side. False when there
 # is none, when it ended, has no slot left or did not do it: Node, which is to be started then, does it or tells what is wrong. Nothing

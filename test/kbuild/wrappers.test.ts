@@ -233,18 +233,59 @@ test('resolve_btfids on a module of a split tree: on the copy, then it is re-bas
   ]);
 });
 
-test('resolve_btfids on a module of 7.x: gen-btf.sh makes the copy, then it is re-based', async t => {
+test('pahole on a module of 7.x: what it writes beside it has the types of the unsplit kernel', async t => {
   const { at, run } = splitTree();
-  mkdirSync(join(at, 'scripts'));
-  script(join(at, 'scripts', 'gen-btf.sh'), `echo "gen-btf: $* with $RESOLVE_BTFIDS" >>'${at}/calls'`);
-  const words = ['--btf_base', './vmlinux', '--btf', 'net/x.ko.BTF.1', 'net/x.ko'];
-  const { exitCode, calls } = await run('resolve_btfids', words, { srctree: '.' });
+  const words = (base: string): string[] => [
+    '-J',
+    '--btf_base',
+    base,
+    '--btf_encode_detached=net/x.ko.BTF.1',
+    'net/x.ko',
+  ];
+  const { exitCode, calls } = await run('pahole', words('./vmlinux'));
   t.is(exitCode, 0);
-  t.deepEqual(calls, [
-    `gen-btf: --btf_base ./.vmlinux-btf/original.btf ./${COPY} with ./tools/bpf/resolve_btfids/resolve_btfids`,
-    `${started('resolve_btfids', '').slice(0, -1)}--objtree|.|net/x.ko|`,
+  t.deepEqual(calls, [`pahole: ${words('./.vmlinux-btf/original.btf').join('|')}|`]);
+  t.false(existsSync(join(at, COPY)));
+});
+
+test('resolve_btfids on a module of 7.x: beside it, then the copy is put together and the module re-based', async t => {
+  const { at, run } = splitTree();
+  script(join(at, 'bin', 'my-objcopy'), `echo "objcopy: $*" >>'${at}/calls'\n[ $# -lt 4 ] || cp "$3" "$4"`);
+  const resolve = async (...base: readonly string[]): Promise<readonly string[]> => {
+    const words = [...base, '--btf', 'net/x.ko.BTF.1', 'net/x.ko'];
+    const { exitCode, calls } = await run('resolve_btfids', words, { OBJCOPY: 'my-objcopy' });
+    t.is(exitCode, 0);
+    return calls;
+  };
+  const node = `${started('resolve_btfids', '').slice(0, -1)}--objtree|.|net/x.ko|`;
+  const real = (...base: readonly string[]): string =>
+    `resolve_btfids: ${base.join('|')}|--btf|net/x.ko.BTF.1|net/x.ko|`;
+  const objcopy = `objcopy: --add-section .BTF=net/x.ko.BTF net/x.ko ./${COPY}`;
+  t.deepEqual(await resolve('--btf_base', './vmlinux'), [
+    real('--btf_base', './.vmlinux-btf/original.btf'),
+    objcopy,
+    node,
   ]);
   t.is(readFileSync(join(at, COPY), 'utf8'), 'ELF');
+  for (const name of ['.BTF_ids', '.BTF.base']) writeFileSync(join(at, `net/x.ko${name}`), '');
+  t.deepEqual((await resolve('-b./vmlinux')).slice(3), [
+    real('-b./.vmlinux-btf/original.btf'),
+    objcopy,
+    `objcopy: --add-section .BTF.base=net/x.ko.BTF.base ./${COPY}`,
+    `resolve_btfids: --patch_btfids|net/x.ko.BTF_ids|./${COPY}|`,
+    node,
+  ]);
+});
+
+test('resolve_btfids on a module of 7.x: when the real one or objcopy fails, so does it, and nothing is re-based', async t => {
+  const failing = splitTree('', '', 'exit 5');
+  const words = ['--btf_base', './vmlinux', '--btf', 'net/x.ko.BTF.1', 'net/x.ko'];
+  const one = await failing.run('resolve_btfids', words);
+  t.deepEqual([one.exitCode, one.calls.length], [5, 1]);
+  const { run, at } = splitTree();
+  script(join(at, 'bin', 'my-objcopy'), 'exit 6');
+  const other = await run('resolve_btfids', words, { OBJCOPY: 'my-objcopy' });
+  t.deepEqual([other.exitCode, other.calls.length], [6, 1]);
 });
 
 for (const wrapper of ['pahole', 'resolve_btfids'])

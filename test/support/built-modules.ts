@@ -8,8 +8,8 @@ import type { LinkedKernel } from './linked-tree.js';
 export type Modules = Readonly<Record<string, string>>;
 
 /**
- * Adds modules to a tree of linkingTree: `modules.order`, what their last link left, and what stands for gen-btf.sh. The
- * modules have the types of the unsplit kernel already: pahole and gen-btf.sh find their work done.
+ * Adds modules to a tree of linkingTree: `modules.order`, what their last link left, and what stands for objcopy. The modules have
+ * the types of the unsplit kernel already: pahole, resolve_btfids and objcopy find their work done.
  */
 export function addModules(kernel: LinkedKernel, objtree: string, modules: Modules): void {
   for (const [name, from] of Object.entries(modules)) {
@@ -24,13 +24,13 @@ export function addModules(kernel: LinkedKernel, objtree: string, modules: Modul
       .join(''),
   );
   mkdirSync(join(objtree, 'scripts'));
-  writeFileSync(join(objtree, 'scripts', 'gen-btf.sh'), 'exit 0\n');
+  writeFileSync(join(objtree, 'scripts', 'objcopy'), '#!/bin/sh\ncp "$3" "$4"\n', { mode: 0o755 });
 }
 
 /** Links every module again and runs on it what the kernel's build runs: of 6.x, or of 7.x. `variables`: those of make. */
 export function buildModules(objtree: string, series: 6 | 7, variables: Record<string, string>): void {
   const { PAHOLE: pahole, RESOLVE_BTFIDS: resolver } = variables;
-  const env = { ...process.env, objtree: '.', srctree: '.', ...variables };
+  const env = { ...process.env, objtree: '.', OBJCOPY: './scripts/objcopy', ...variables };
   const run = (program: string, ...words: string[]): void => {
     execFileSync(program, words, { cwd: objtree, env, stdio: 'inherit' });
   };
