@@ -174,6 +174,22 @@ async function moduleCost(kernel: string[]): Promise<{ seconds: number; memory: 
   return { seconds: median(added) / 1000, memory: await peak(withModules) };
 }
 
+interface ReportCost {
+  readonly seconds: number;
+  /** MiB, at the peak. */
+  readonly memory: number;
+  /** Bytes of the page. */
+  readonly page: number;
+}
+
+/** The page of a split that was made, with everything that `report` finds out. */
+async function reportCost(out: string): Promise<ReportCost> {
+  const to = join(folder, 'report');
+  const args = ['report', out, '--format', 'html', '--to', to];
+  const times = Array.from({ length: runs }, () => wall(process.execPath, [cli, ...args]));
+  return { seconds: median(times) / 1000, memory: await peak(args), page: statSync(join(to, 'report.html')).size };
+}
+
 function row(what: string, value: string, target: string, met: boolean): string {
   return `  ${what.padEnd(58)} ${value.padStart(10)}   ${target.padEnd(12)} ${met ? 'met' : 'MISSED'}`;
 }
@@ -219,6 +235,7 @@ async function main(): Promise<void> {
     '--quiet',
   ];
   const modules = await moduleCost(kernelRun(stripped));
+  const report = await reportCost(join(folder, 'large.out'));
   const added = (await peak(kernelRun(withDwarf))) - (await peak(kernelRun(stripped)));
 
   process.stdout.write(
@@ -254,6 +271,14 @@ async function main(): Promise<void> {
         '<= 250 MiB',
         modules.memory <= 250,
       ),
+      row(
+        `report with retained sizes as a page, ${large.types} types`,
+        `${report.seconds.toFixed(2)} s`,
+        '<= 2 s',
+        report.seconds <= 2,
+      ),
+      row('peak memory of the report', `${report.memory.toFixed(0)} MiB`, '<= 300 MiB', report.memory <= 300),
+      row('the page', `${(report.page / 1e6).toFixed(2)} MB`, '<= 1.5 MB', report.page <= 1.5e6),
       '',
     ].join('\n'),
   );
