@@ -10,7 +10,7 @@ export interface SourceFile {
 
 /** Rooms by layer, lowest first: a file imports from lower layers and from its own room. */
 const LAYERS: readonly (readonly string[])[] = [
-  ['printable', 'version', 'nearest'],
+  ['printable', 'version', 'nearest', 'image-errors'],
   ['errors'],
   ['bytes', 'config'],
   ['elf'],
@@ -18,7 +18,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ['bpf'],
   ['roots'],
   ['split'],
-  ['image', 'carrier'],
+  ['image', 'carrier', 'boot'],
   ['modules'],
   ['report'],
   ['budget'],
