@@ -1,4 +1,5 @@
 import type { CatalogueEntry, ExitCode } from './errors/entry.js';
+import { IMAGE_ERRORS } from './errors/images.js';
 import { REPORT_ERRORS } from './errors/reports.js';
 import { printable } from './printable.js';
 
@@ -96,6 +97,7 @@ const CATALOGUE = {
     hint: 'they can for ARM, arm64, MIPS, RISC-V and x86-64; raw BTF of any architecture can be split with --roots',
   },
 
+  ...IMAGE_ERRORS,
   'btf-missing': { exit: 3, what: 'no BTF in this file', hint: 'build the kernel with CONFIG_DEBUG_INFO_BTF=y' },
   'btf-header': { exit: 3, what: 'the BTF header is damaged', hint: 'extract or build the BTF again' },
   'btf-types': { exit: 3, what: 'the BTF type section is damaged', hint: 'extract or build the BTF again' },

@@ -19,16 +19,10 @@ die() { echo "debian-btf.sh: $*" >&2; exit 4; }
 
 source "$repository/scripts/private-apt.sh"
 
-# newest VERSION ARCH: the newest package of that series; no cloud, rt or debug flavour, no metapackage.
-newest() {
-  apt-cache -c "$apt/apt.conf" pkgnames "linux-image-$1." |
-    grep -E "^linux-image-${1//./\\.}\.[0-9][^-]*(-[0-9]+)?-$2(-unsigned)?\$" | sort -V | tail -n 1 || true
-}
-
-# fetch VERSION ARCH TARGET
+# fetch VERSION ARCH TARGET: no cloud, rt or debug flavour.
 fetch() {
   local package work
-  package=$(newest "$1" "$2")
+  package=$(newest_kernel "$apt" "$1" "$2")
   [ -n "$package" ] || die "no linux-image-$1 for $2 in this machine's apt sources (Debian 12 has it in main and security)"
   work=$(mktemp -d "$cache/debian-btf.XXXXXX")
   trap "rm -rf '$work'" EXIT

@@ -65,3 +65,10 @@ unpack_packages() {
   mkdir -p "$root"
   for package in "$apt"/cache/archives/*.deb; do dpkg-deb -x "$package" "$root"; done
 }
+
+# Name of the newest kernel package of a series in the lists of FOLDER, or nothing; no metapackage, and of the flavours only the one
+# asked for (on most architectures it is called like the architecture). newest_kernel FOLDER VERSION FLAVOUR
+newest_kernel() {
+  apt-cache -c "$1/apt.conf" pkgnames "linux-image-$2." |
+    grep -E "^linux-image-${2//./\\.}\.[0-9][^-]*(-[0-9]+)?-$3(-unsigned)?\$" | sort -V | tail -n 1 || true
+}

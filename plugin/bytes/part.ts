@@ -1,16 +1,18 @@
 import { CodedError } from '../errors.js';
 import type { ByteSource } from './source.js';
 
-/** The first `size` bytes of another source: a module without the signature behind it. */
+/** `size` bytes of another source from `start` on: a module without the signature behind it, the payload of a boot image. */
 export class PartSource implements ByteSource {
   readonly name: string;
   readonly size: number;
   readonly #whole: ByteSource;
+  readonly #start: number;
 
-  constructor(whole: ByteSource, size: number) {
+  constructor(whole: ByteSource, size: number, start = 0) {
     this.name = whole.name;
     this.size = size;
     this.#whole = whole;
+    this.#start = start;
   }
 
   read(offset: number, length: number, room?: Uint8Array): Uint8Array {
@@ -19,6 +21,6 @@ export class PartSource implements ByteSource {
         file: this.name,
         offset,
       });
-    return this.#whole.read(offset, length, room);
+    return this.#whole.read(this.#start + offset, length, room);
   }
 }

@@ -188,6 +188,11 @@ export class FileSource implements ByteSource {
     return new FileSource(fd, stat, path);
   }
 
+  /** A regular file that is open already, as it is now; `name`: what errors call it. */
+  static adopt(fd: number, name: string): FileSource {
+    return new FileSource(fd, fstatSync(fd, { bigint: true }), name);
+  }
+
   read(offset: number, length: number, room?: Uint8Array): Uint8Array {
     checkRange(this, offset, length);
     const bytes = room?.subarray(0, length) ?? new Uint8Array(length);

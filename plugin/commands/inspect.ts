@@ -4,7 +4,7 @@ import { NameIndex } from '../btf/names.js';
 import { readKernelAbi, shownVermagic } from '../carrier/kernel-abi.js';
 import { machineName } from '../elf/constants.js';
 import { CodedError, formatError } from '../errors.js';
-import { asKernel, type BtfInput, layoutCrcOf, readBtf, withInput } from '../pipeline/input.js';
+import { asKernel, type BtfInput, layoutCrcOf, type PackedIn, readBtf, withInput } from '../pipeline/input.js';
 import { kernelRoots } from '../pipeline/roots.js';
 import { printable } from '../printable.js';
 import { alignColumns, number, percent } from '../report/render/table.js';
@@ -24,6 +24,8 @@ export interface InspectArguments {
 interface Inspection {
   readonly file: string;
   readonly kind: BtfInput['kind'];
+  /** For a boot image or a compressed file: what it was, and where in it the BTF is. */
+  readonly packed?: PackedIn;
   readonly elf?: { readonly class: number; readonly order: string; readonly machine: string };
   readonly btf: {
     readonly order: string;
@@ -62,6 +64,7 @@ function inspectInput(input: BtfInput, args: InspectArguments): Inspection {
   const facts = {
     file: input.file,
     kind: input.kind,
+    ...(input.packed === undefined ? {} : { packed: input.packed }),
     ...(elf === undefined
       ? {}
       : { elf: { class: elf.header.class, order: elf.header.order, machine: machineName(elf.header.machine) } }),
@@ -75,7 +78,7 @@ function inspectInput(input: BtfInput, args: InspectArguments): Inspection {
     },
     kinds: countKinds(btf),
   };
-  if (input.kind !== 'vmlinux') return facts;
+  if (input.kind === 'module' || input.kind === 'btf') return facts;
   try {
     return { ...facts, kernel: kernelFacts(input, args) };
   } catch (error) {
@@ -113,8 +116,9 @@ function kernelFacts(input: BtfInput, args: InspectArguments): KernelFacts {
   };
 }
 
-function render({ file, kind, elf, btf, kinds, kernel, unsplittable }: Inspection): string {
+function render({ file, kind, packed, elf, btf, kinds, kernel, unsplittable }: Inspection): string {
   const rows: string[][] = [['file', `${file} (${kind})`]];
+  if (packed !== undefined) rows.push(['packed', `${packed.layers.join(', ')}; BTF ${renderPlace(packed.place)}`]);
   if (elf !== undefined) rows.push(['ELF', `${elf.machine}, ${elf.class} bit, ${elf.order}-endian`]);
   const layout = btf.layoutBytes > 0 ? `, ${number(btf.layoutBytes)} describing kinds` : '';
   rows.push([
@@ -147,4 +151,10 @@ function render({ file, kind, elf, btf, kinds, kernel, unsplittable }: Inspectio
     rows.map(row => row.map(printable)),
     [0, 1],
   ).join('\n')}\n`;
+}
+
+function renderPlace(place: PackedIn['place']): string {
+  if ('section' in place) return `in ${place.section} of the ELF file inside`;
+  const others = place.others > 0 ? `, the largest of ${place.others + 1}` : '';
+  return `at offset 0x${place.offset.toString(16)} of what is inside${others}`;
 }

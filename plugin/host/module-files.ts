@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { type ByteSource, GrowingSource } from '../bytes/source.js';
 import { ElfFile } from '../elf/file.js';
 import { CodedError } from '../errors.js';
+import { runUnpacker } from './unpacker.js';
 
 /** How a module is compressed: by the suffix of its file, and with the options of the kernel's scripts/Makefile.modinst. */
 const PACKERS = {
@@ -86,31 +87,19 @@ export function realPath(path: string): string | undefined {
  * held: a few KB may unpack to gigabytes. Throws `tool-missing`, `module-damaged`.
  */
 export async function unpackModule(path: string, packing: Packing): Promise<ByteSource> {
-  const { execa } = await import('execa');
-  const [program, ...options] = PACKERS[packing].unpack;
-  const running = execa(program, options, { inputFile: path, buffer: false, stderr: 'ignore', reject: false });
   const unpacked = new GrowingSource(path);
-  let refused: string | undefined;
-  try {
-    for await (const chunk of running.iterable({ binary: true })) {
-      const before = unpacked.size;
-      if (before + chunk.length > MAX_UNPACKED) refused = `more than ${MAX_UNPACKED} bytes unpacked`;
-      else {
-        unpacked.append(chunk);
-        if (before < ELF_MAGIC_BYTES && unpacked.size >= ELF_MAGIC_BYTES && !ElfFile.isElf(unpacked))
-          refused = 'it does not unpack to an ELF file';
-      }
-      if (refused === undefined) continue;
-      running.kill('SIGKILL');
-      break;
-    }
-  } catch {
-    // It ends so when the program fails; what it came to is asked for below.
-  }
-  const result = await running;
-  if (refused !== undefined) throw new CodedError('module-damaged', refused, { file: path });
-  if (result.code === 'ENOENT') throw new CodedError('tool-missing', program, { file: path });
-  if (result.failed) throw new CodedError('module-damaged', `${program} does not unpack it`, { file: path });
+  const { unpack } = PACKERS[packing];
+  const run = await runUnpacker(unpack, { inputFile: path }, chunk => {
+    const before = unpacked.size;
+    if (before + chunk.length > MAX_UNPACKED) return `more than ${MAX_UNPACKED} bytes unpacked`;
+    unpacked.append(chunk);
+    return before < ELF_MAGIC_BYTES && unpacked.size >= ELF_MAGIC_BYTES && !ElfFile.isElf(unpacked)
+      ? 'it does not unpack to an ELF file'
+      : undefined;
+  });
+  if (run.refused !== undefined) throw new CodedError('module-damaged', run.refused, { file: path });
+  if (run.missing) throw new CodedError('tool-missing', unpack[0], { file: path });
+  if (run.exitCode !== 0) throw new CodedError('module-damaged', `${unpack[0]} does not unpack it`, { file: path });
   return unpacked;
 }
 

@@ -13,7 +13,7 @@ import { readReport } from './report-file.js';
 /** One side of a diff: a BTF, a report, or an out folder, which has both. */
 export interface DiffInput {
   readonly file: string;
-  readonly what: 'vmlinux' | 'module' | 'btf' | 'out folder' | 'report';
+  readonly what: 'vmlinux' | 'image' | 'module' | 'btf' | 'out folder' | 'report';
   readonly btf?: Btf;
   /** Of an out folder: so many types of `btf` are the base. */
   readonly baseTypes?: number;
@@ -30,7 +30,7 @@ export async function openDiffInput(file: string, base: Btf | undefined): Promis
     return folder ? openOut(file) : { file, what: 'report', report: (await readReport(file)).report };
   }
   return withInput(file, base, ({ kind, btf }) => {
-    if (kind === 'vmlinux' && base !== undefined) throw needsNoBase(file);
+    if ((kind === 'vmlinux' || kind === 'image') && base !== undefined) throw needsNoBase(file);
     checkLengths(btf);
     return { file, what: kind, btf };
   });

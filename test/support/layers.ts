@@ -18,7 +18,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ['bpf'],
   ['roots'],
   ['split'],
-  ['image', 'carrier'],
+  ['image', 'carrier', 'boot'],
   ['modules'],
   ['diff'],
   ['report'],
