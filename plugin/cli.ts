@@ -1,4 +1,5 @@
 import yargs from 'yargs';
+import { checkOptions } from './commands/check-options.js';
 import type { Context } from './commands/context.js';
 import { CodedError, errorToJson, formatError } from './errors.js';
 import { printable } from './printable.js';
@@ -183,6 +184,22 @@ function parser(args: readonly string[], behind: readonly string[] | undefined, 
             .option('quiet', quietOption),
         async argv => (await import('./commands/lint.js')).lint(argv, context),
       )
+      .command(
+        'check <report>',
+        'a report.json against the size budgets of the configuration',
+        command =>
+          command
+            .positional('report', {
+              type: 'string',
+              demandOption: true,
+              describe: 'report.json of a split or of kbuild',
+            })
+            .option('config', configOption)
+            .options(checkOptions)
+            .option('json', { ...jsonOption, describe: 'the same as --format json' })
+            .option('quiet', quietOption),
+        async argv => (await import('./commands/check.js')).check(argv, context),
+      )
       .demandCommand(1, 'no command given')
       .strict()
       .parserConfiguration({ 'greedy-arrays': false })
@@ -259,6 +276,7 @@ async function main(args: readonly string[]): Promise<number> {
     },
     print,
     printBytes: text => print(text, 'latin1'),
+    colours: process.stdout.isTTY === true && !process.env.NO_COLOR && process.env.TERM !== 'dumb',
     onStage: progress.onStage,
     warn: text => {
       progress.clear();
