@@ -263,6 +263,7 @@ async function main(args: readonly string[]): Promise<number> {
     },
     print,
     printBytes: text => print(text, 'latin1'),
+    colours: process.stdout.isTTY === true && !process.env.NO_COLOR && process.env.TERM !== 'dumb',
     onStage: progress.onStage,
     warn: text => {
       progress.clear();

@@ -11,7 +11,7 @@ require_tools bpftool=bpftool pahole=dwarves readelf=binutils gcc=gcc depmod=kmo
   qemu-system-aarch64=qemu-system-arm aarch64-linux-gnu-gcc=gcc-aarch64-linux-gnu \
   arm-linux-gnueabihf-objcopy=binutils-arm-linux-gnueabihf ld.lld=lld riscv64-linux-gnu-ld=binutils-riscv64-linux-gnu \
   s390x-linux-gnu-ld=binutils-s390x-linux-gnu powerpc64-linux-gnu-ld=binutils-powerpc64-linux-gnu \
-  openssl=openssl mips64-linux-gnuabi64-ld=binutils-mips64-linux-gnuabi64 mips64el-linux-gnuabi64-ld=binutils-mips64el-linux-gnuabi64
+  xmllint=libxml2-utils yamllint=yamllint openssl=openssl mips64-linux-gnuabi64-ld=binutils-mips64-linux-gnuabi64 mips64el-linux-gnuabi64-ld=binutils-mips64el-linux-gnuabi64
 # Libraries have no program to look for: libbpf, and the C libraries that the boot probe is linked with.
 [ -e /usr/include/bpf/btf.h ] || require_tools libbpf=libbpf-dev
 [ -e /usr/mips-linux-gnu/lib/libc.a ] || require_tools mips-libc=libc6-dev-mips-cross
@@ -19,6 +19,7 @@ require_tools bpftool=bpftool pahole=dwarves readelf=binutils gcc=gcc depmod=kmo
 # The kernel's sign-file, which Debian keeps out of the PATH.
 ls /usr/lib/linux-kbuild-*/scripts/sign-file >/dev/null 2>&1 ||
   require_tools sign-file="$(apt-cache search --names-only '^linux-kbuild-[0-9.]+$' 2>/dev/null | cut -d' ' -f1 | sort -V | tail -n1)"
+/usr/bin/python3 -c 'import prometheus_client' 2>/dev/null || require_tools prometheus_client=python3-prometheus-client
 require_packages
 npm run --silent lint
 npm run --silent build

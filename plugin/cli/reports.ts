@@ -1,6 +1,7 @@
 import type { Argv } from 'yargs';
 import type { Context } from '../commands/context.js';
-import { baseOption, jsonOption, listOption, text } from './options.js';
+import { checkOptions } from './check-options.js';
+import { baseOption, configOption, jsonOption, listOption, quietOption, text } from './options.js';
 
 /** Adds the commands that read reports, or make them of what others wrote. */
 export function reportCommands(cli: Argv, context: Context): Argv {
@@ -27,6 +28,18 @@ export function reportCommands(cli: Argv, context: Context): Argv {
           .option('commit', { ...text, describe: 'label of that line' })
           .option('time', { ...text, describe: 'time of that line (default: now)' }),
       async argv => (await import('../commands/report.js')).report(argv, context),
+    )
+    .command(
+      'check <report>',
+      'a report.json against the size budgets of the configuration',
+      command =>
+        command
+          .positional('report', { type: 'string', demandOption: true, describe: 'report.json of a split or of kbuild' })
+          .option('config', configOption)
+          .options(checkOptions)
+          .option('json', { ...jsonOption, describe: 'the same as --format json' })
+          .option('quiet', quietOption),
+      async argv => (await import('../commands/check.js')).check(argv, context),
     )
     .command(
       'diff <a> <b>',

@@ -4,6 +4,8 @@ export interface Context {
   readonly print: (text: string) => Promise<void>;
   /** The same for text in which each character is a byte (latin1), as names of BTF are. */
   readonly printBytes: (text: string) => Promise<void>;
+  /** Whether what is printed may have colours: on a terminal, and where NO_COLOR (no-color.org) is not set. */
+  readonly colours: boolean;
   /** Tells what is being done, for people who wait. */
   readonly onStage: (stage: string) => void;
   /** One line on stderr, whatever is printed otherwise. */

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { closeSync, openSync, renameSync, rmSync, statSync, writeSync } from 'node:fs';
+import { appendFileSync, closeSync, openSync, renameSync, rmSync, statSync, writeSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { CodedError } from '../errors.js';
 import { asWriteFailed } from './write-failure.js';
@@ -24,6 +24,15 @@ export function writeWhole(path: string, pieces: Iterable<Uint8Array>, inputs: r
     renameSync(staged, path);
   } catch (error) {
     rmSync(staged, { force: true });
+    throw asWriteFailed(error, path);
+  }
+}
+
+/** Appends to a file that others append to as well. Throws `write-failed`. */
+export function appendTo(path: string, text: string): void {
+  try {
+    appendFileSync(path, text);
+  } catch (error) {
     throw asWriteFailed(error, path);
   }
 }

@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { withFile } from '../bytes/source.js';
-import { CONFIG_FILE, type Config, parseConfig } from '../config/config.js';
+import { CONFIG_FILE, type Config, NO_CONFIG, parseConfig } from '../config/config.js';
 import { CodedError } from '../errors.js';
 
 const MAX_CONFIG_BYTES = 1 << 20;
@@ -11,6 +11,8 @@ export interface ConfigFile {
   readonly config: Config;
   readonly folder: string;
   readonly name: string;
+  /** Its path. */
+  readonly file: string;
 }
 
 /**
@@ -20,8 +22,8 @@ export interface ConfigFile {
 export function readConfigFile(path: string | undefined): ConfigFile {
   const file = path ?? CONFIG_FILE;
   if (path === undefined && statSync(file, { throwIfNoEntry: false }) === undefined)
-    return { config: { keep: [], keepFor: [] }, folder: '', name: file };
-  return { config: read(file), folder: dirname(file), name: basename(file) };
+    return { config: NO_CONFIG, folder: '', name: file, file };
+  return { config: read(file), folder: dirname(file), name: basename(file), file };
 }
 
 function read(file: string): Config {

@@ -1,4 +1,4 @@
-import { CodedError } from '../errors.js';
+import { checkComparable } from './comparable.js';
 import { metricsOf } from './history.js';
 import type { Report } from './model.js';
 
@@ -14,14 +14,13 @@ export interface Comparison {
   /** Largest difference first. */
   readonly changed: readonly Change[];
   readonly unchanged: readonly Change[];
-  /** What is not the same besides, in words: another version of the kernel, another closure. */
+  /** What is not the same besides, in words (comparable.ts). */
   readonly remarks: readonly string[];
 }
 
 /** Every figure of a report against those of an earlier one. Throws `report-foreign` for one of another architecture. */
-export function compareReports(report: Report, baseline: Report): Comparison {
-  const [is, was] = [report.input.architecture, baseline.input.architecture];
-  if (is !== was) throw new CodedError('report-foreign', `of ${was ?? 'bare BTF'}, this one is of ${is ?? 'bare BTF'}`);
+export function compareWithBaseline(report: Report, baseline: Report): Comparison {
+  const remarks = checkComparable(report, baseline);
   const [before, after] = [metricsOf(baseline), metricsOf(report)];
   const rows = [...new Set([...after.keys(), ...before.keys()])].map(metric => ({
     metric,
@@ -32,13 +31,6 @@ export function compareReports(report: Report, baseline: Report): Comparison {
   return {
     changed: rows.filter(row => row.before !== row.after).sort((a, b) => size(b) - size(a)),
     unchanged: rows.filter(row => row.before === row.after),
-    remarks: [
-      ...differs('kernel', baseline.input.vermagic, report.input.vermagic),
-      ...differs('closure', baseline.closure, report.closure),
-    ],
+    remarks,
   };
-}
-
-function differs(what: string, was: string | undefined, is: string | undefined): string[] {
-  return was === is ? [] : [`another ${what}: ${was ?? 'none'} before, ${is ?? 'none'} now`];
 }

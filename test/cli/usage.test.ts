@@ -39,9 +39,13 @@ const WRONG: readonly (readonly string[])[] = [
   ['minimize', vmlinux, '--for', 'a.o'],
   ['verify', 'out', '--original'],
   ['verify', 'out', 'second'],
+  ['check'],
+  ['check', 'report.json', '--update-baseline'],
+  ['check', 'report.json', '--format', 'xml'],
 ];
 
 test('wrong usage ends with 2, one line and the way to the help', async t => {
+  t.timeout(300_000, 'thirty programs are started');
   for (const args of WRONG) {
     const { exitCode, stdout, stderr } = await cli(args, { cwd: folder });
     t.is(exitCode, 2, args.join(' '));
@@ -62,7 +66,7 @@ test('--json gives the error as data, and the line on stderr as well', async t =
 });
 
 test('--help of the program and of each command goes to stdout and ends with 0', async t => {
-  for (const command of [[], ['split'], ['inspect'], ['dump'], ['explain'], ['minimize'], ['verify']]) {
+  for (const command of [[], ['split'], ['inspect'], ['dump'], ['explain'], ['minimize'], ['verify'], ['check']]) {
     const { exitCode, stdout, stderr } = await cli([...command, '--help']);
     t.is(exitCode, 0);
     t.is(stderr, '');

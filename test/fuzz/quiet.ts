@@ -5,6 +5,7 @@ export const quietContext: Context = {
   print: async text => void text,
   printBytes: async text => void text,
   onStage: () => {},
+  colours: false,
   onInterrupt: () => {},
   warn: () => {},
   onFindings: () => {},

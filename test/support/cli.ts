@@ -16,6 +16,8 @@ export interface CliOptions {
   readonly cwd?: string;
   /** Run as this user, where the tests run as root. */
   readonly uid?: number;
+  /** Besides the environment of the tests. */
+  readonly env?: Readonly<Record<string, string>>;
   /** How bytes become characters: `latin1` where names of BTF are compared. */
   readonly encoding?: 'utf8' | 'latin1';
 }

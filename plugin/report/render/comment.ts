@@ -1,4 +1,4 @@
-import { type Change, type Comparison, compareReports } from '../baseline.js';
+import { type Change, type Comparison, compareWithBaseline } from '../baseline.js';
 import type { Report } from '../model.js';
 import { headline, imageTable, modulesTable, reasonTable, retainedTables, sizeTable, type Table } from './content.js';
 import { escapeMarkdown, markdownSection } from './markdown.js';
@@ -16,7 +16,7 @@ const MOST_BYTES = 60_000;
  */
 export function renderComment(report: Report, baseline: Report | undefined): string {
   const { input } = report;
-  const comparison = baseline === undefined ? undefined : compareReports(report, baseline);
+  const comparison = baseline === undefined ? undefined : compareWithBaseline(report, baseline);
   const head = [
     COMMENT_MARKER,
     `## BTF of ${escapeMarkdown(input.file)}`,

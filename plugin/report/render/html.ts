@@ -1,4 +1,4 @@
-import { type Comparison, compareReports } from '../baseline.js';
+import { type Comparison, compareWithBaseline } from '../baseline.js';
 import type { Report } from '../model.js';
 import { CHANGE_HEAD, changeCells } from './comment.js';
 import {
@@ -28,7 +28,7 @@ export function renderHtml(report: Report, baseline?: Report): string {
     `<p class="soft">${escapeXml(what.join(', '))}</p>`,
     `<p class="lead">${escapeXml(headline(report).replace('of', 'Of'))}.</p>`,
     ...report.warnings.map(warning => `<p><strong>Warning:</strong> ${escapeXml(warning)}</p>`),
-    baseline === undefined ? '' : comparison(compareReports(report, baseline)),
+    baseline === undefined ? '' : comparison(compareWithBaseline(report, baseline)),
     bars(report),
     treemap(report),
     section(sizeTable(report)),

@@ -47,16 +47,17 @@ function pairs({ image, full, base, input }: Report): Pair[] {
     measured.length > 0
       ? measured
       : [{ name: 'Flash: the image', before: image.before.bytes, after: image.after.bytes }];
-  const relinked = image.ramSavedByRelinking;
+  const { ramResident, ramSaved, ramSavedByRelinking } = image;
+  const before = ramResident + ramSaved;
   const ram = [
-    { name: 'RAM: BTF that can never be freed', before: input.btfBytes, after: input.btfBytes - image.ramSaved },
-    ...(relinked === 0
+    { name: 'RAM: BTF that can never be freed, and its index', before, after: ramResident },
+    ...(ramSavedByRelinking === 0
       ? []
       : [
           {
             name: 'RAM: the same, were the kernel linked with the base',
-            before: input.btfBytes,
-            after: input.btfBytes - image.ramSaved - relinked,
+            before,
+            after: ramResident - ramSavedByRelinking,
           },
         ]),
   ];
@@ -65,9 +66,7 @@ function pairs({ image, full, base, input }: Report): Pair[] {
 
 /** Bars of before and after; each pair by the scale of its own. */
 export function bars(report: Report): string {
-  const items = pairs(report).map(({ name, before, after: measured }) => {
-    // The pointers to types count as saved: more than the bytes of a small BTF.
-    const after = Math.max(0, measured);
+  const items = pairs(report).map(({ name, before, after }) => {
     const width = before === 0 ? 0 : Math.min(100, (100 * after) / before);
     const saved = before - after;
     const change = `${number(before)} → ${number(after)} bytes, ${percent(saved, before)} less`;
