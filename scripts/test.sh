@@ -11,7 +11,7 @@ require_tools bpftool=bpftool pahole=dwarves readelf=binutils gcc=gcc depmod=kmo
   qemu-system-aarch64=qemu-system-arm aarch64-linux-gnu-gcc=gcc-aarch64-linux-gnu \
   arm-linux-gnueabihf-objcopy=binutils-arm-linux-gnueabihf ld.lld=lld riscv64-linux-gnu-ld=binutils-riscv64-linux-gnu \
   s390x-linux-gnu-ld=binutils-s390x-linux-gnu powerpc64-linux-gnu-ld=binutils-powerpc64-linux-gnu \
-  openssl=openssl mips64-linux-gnuabi64-ld=binutils-mips64-linux-gnuabi64 mips64el-linux-gnuabi64-ld=binutils-mips64el-linux-gnuabi64
+  openssl=openssl xmllint=libxml2-utils mips64-linux-gnuabi64-ld=binutils-mips64-linux-gnuabi64 mips64el-linux-gnuabi64-ld=binutils-mips64el-linux-gnuabi64
 # Libraries have no program to look for: libbpf, and the C libraries that the boot probe is linked with.
 [ -e /usr/include/bpf/btf.h ] || require_tools libbpf=libbpf-dev
 [ -e /usr/mips-linux-gnu/lib/libc.a ] || require_tools mips-libc=libc6-dev-mips-cross
