@@ -93,12 +93,13 @@ function countVerdicts(types: readonly TypeChange[]): Record<Verdict, number> {
   return counts;
 }
 
-/** What changed most bytes of BTF first, then of memory; then by verdict, kind, name and id, so that the order is one. */
+/** What changed most bytes of BTF first, then of memory, then the largest; then by verdict, kind, name and id, so that the order is one. */
 function byWeight(x: TypeChange, y: TypeChange): number {
   const weight = ({ before, after }: Both): number => Math.abs(after - before);
   return (
     weight(y.record) - weight(x.record) ||
     (y.size === undefined ? 0 : weight(y.size)) - (x.size === undefined ? 0 : weight(x.size)) ||
+    y.record.after - x.record.after ||
     VERDICTS.indexOf(x.verdict) - VERDICTS.indexOf(y.verdict) ||
     compare(x.kind, y.kind) ||
     compare(x.name, y.name) ||

@@ -1,5 +1,5 @@
-import { statSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, statSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import type { Btf } from '../btf/btf.js';
 import { checkLengths } from '../btf/names.js';
 import { withFile } from '../bytes/source.js';
@@ -7,7 +7,6 @@ import { CodedError } from '../errors.js';
 import type { Report } from '../report/model.js';
 import { FILES } from './files.js';
 import { withInput } from './input.js';
-import { readManifest } from './out.js';
 import { readReport } from './report-file.js';
 
 /** One side of a diff: a BTF, a report, or an out folder, which has both. */
@@ -27,7 +26,7 @@ export async function openDiffInput(file: string, base: Btf | undefined): Promis
   const folder = statSync(file, { throwIfNoEntry: false })?.isDirectory() === true;
   if (folder || looksLikeJson(file)) {
     if (base !== undefined) throw needsNoBase(file);
-    return folder ? openOut(file) : { file, what: 'report', report: (await readReport(file)).report };
+    return folder ? openFolder(file) : { file, what: 'report', report: (await readReport(file)).report };
   }
   return withInput(file, base, ({ kind, btf }) => {
     if ((kind === 'vmlinux' || kind === 'image') && base !== undefined) throw needsNoBase(file);
@@ -40,17 +39,29 @@ function needsNoBase(file: string): CodedError {
   return new CodedError('usage', 'a base BTF is for a module or other split BTF', { file });
 }
 
-async function openOut(out: string): Promise<DiffInput> {
-  const { types } = readManifest(out);
-  const file = join(out, FILES.full);
-  const btf = await withInput(file, undefined, input => {
-    checkLengths(input.btf);
-    return input.btf;
+/** Of a split, or of a kernel build: both have the parts by the same names. Throws `out-folder`. */
+async function openFolder(folder: string): Promise<DiffInput> {
+  const [full, base, report] = [FILES.full, FILES.base, FILES.report].map(name => join(folder, name));
+  for (const file of [full, base])
+    if (!existsSync(file)) throw new CodedError('out-folder', `no ${basename(file)}`, { file: folder });
+  const btf = await readChecked(full);
+  const { words, count } = await readChecked(base);
+  if (count > btf.count || words.some((word, i) => btf.words[i] !== word))
+    throw new CodedError('out-folder', `it does not begin with the types of ${FILES.base}`, { file: full });
+  return {
+    file: folder,
+    what: 'out folder',
+    btf,
+    baseTypes: count,
+    ...(existsSync(report) ? { report: (await readReport(report)).report } : {}),
+  };
+}
+
+function readChecked(file: string): Promise<Btf> {
+  return withInput(file, undefined, ({ btf }) => {
+    checkLengths(btf);
+    return btf;
   });
-  if (btf.count !== types.full || !(types.base >= 0 && types.base <= btf.count))
-    throw new CodedError('out-folder', `${btf.count} types; split.json tells of others`, { file });
-  const { report } = await readReport(join(out, FILES.report));
-  return { file: out, what: 'out folder', btf, baseTypes: types.base, report };
 }
 
 /** Whether a file starts as the JSON of an object does, which neither ELF nor BTF does. */

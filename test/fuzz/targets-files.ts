@@ -27,6 +27,7 @@ import { ARM, kernelImage } from './seeds/kernel.js';
 import { kernelTypes } from './seeds/kernel-btf.js';
 import * as seeds from './seeds.js';
 import { emptied, withFile } from './target.js';
+import { drawHistory } from './targets-diff.js';
 
 /** Bare BTF, or a base and BTF on it, by the rules of each kernel. */
 export function lintAll(parts: readonly Uint8Array[]): void {
@@ -63,6 +64,7 @@ const TEXTS: Readonly<Record<string, (bytes: Uint8Array) => unknown>> = {
     keep(config.keep);
     for (const path of config.keepFor) if (typeof path !== 'string') throw new Error('no path');
   },
+  history: drawHistory,
   keep: bytes => keep(Buffer.from(bytes).toString('utf8').split('\n')),
   roots: bytes => {
     const btf = Btf.decode(OWN_BTF);

@@ -32,6 +32,7 @@ import { ARM, kernelImage } from './seeds/kernel.js';
 import * as seeds from './seeds.js';
 import { splitAndVerify } from './split-and-verify.js';
 import { emptied, judge, type Target, withFile } from './target.js';
+import { diffBtfs, diffReports, reportFiles } from './targets-diff.js';
 import { explainProgram, lintAll, readConfiguration, readProgram, readText, verifyRehashed } from './targets-files.js';
 import { rebase, rebaseFixture, splitWithModules } from './targets-modules.js';
 
@@ -68,6 +69,8 @@ export const TARGETS: readonly Target[] = [
   { name: 'rebase-fixture', weight: 1, seeds: seeds.fixtureModules, run: rebaseFixture },
   { name: 'split-modules', weight: 2, seeds: seeds.modulesToSplit, run: splitWithModules },
   { name: 'lint', weight: 8, seeds: seeds.anyBtf, run: lintAll },
+  { name: 'diff', weight: 8, seeds: seeds.anyBtf, run: diffBtfs },
+  { name: 'diff-reports', weight: 2, seeds: reportFiles, run: diffReports },
   {
     name: 'system-map',
     weight: 6,

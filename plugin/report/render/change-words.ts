@@ -2,7 +2,7 @@ import type { Change } from '../../diff/model.js';
 import { signed } from './table.js';
 
 /** Phrases that stand in a table, unless all are asked for. */
-const SHOWN = 4;
+const SHOWN = 3;
 
 /** What differs in a type in short words; members that moved alike are told together. `more`: changes that are not in the list. */
 export function changeWords(changes: readonly Change[], more: number, all: boolean): string {

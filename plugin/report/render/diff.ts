@@ -30,7 +30,7 @@ export function renderDiffText(diff: Diff, options: DiffOptions): string {
 /** GitHub-flavoured markdown. */
 export function renderDiffMarkdown(diff: Diff, options: DiffOptions): string {
   const [first, ...others] = headLines(diff);
-  const head = [`\`${first}\``, ...(others.length === 0 ? [] : [others.map(escapeMarkdown).join('\n')])];
+  const head = others.length === 0 ? [first] : [`\`${first}\``, others.map(escapeMarkdown).join('\n')];
   return `${[...head, ...tables(diff, options).flatMap(markdownSection)].join('\n\n')}\n`;
 }
 
@@ -80,12 +80,10 @@ const VERDICT_TITLES: readonly (readonly [Verdict, string])[] = [
   ['moved', 'Moved between base and rest, and otherwise the same'],
 ];
 
-/** What a column shows of a type; `undefined` for a column that the table has not. */
 function typeTable(diff: TypeDiff, verdict: Verdict, title: string, all: boolean): Table {
   const found = diff.types.filter(type => type.verdict === verdict);
   const sided = diff.moved !== undefined;
-  const alone = verdict === 'added' || verdict === 'removed';
-  const told = !alone && verdict !== 'moved';
+  const alone = verdict === 'added' || verdict === 'removed' || verdict === 'moved';
   const [bytesHead, sizeHead] = alone
     ? [['BTF'], ['memory']]
     : [
@@ -94,19 +92,19 @@ function typeTable(diff: TypeDiff, verdict: Verdict, title: string, all: boolean
       ];
   return {
     title,
-    head: ['type', ...bytesHead, ...sizeHead, ...(sided ? ['side'] : []), ...(told ? ['what'] : [])],
+    head: ['type', ...bytesHead, ...sizeHead, ...(sided ? ['side'] : []), ...(alone ? [] : ['what'])],
     rows: found.map(type => [
       `${type.kind} ${type.name}`,
       ...bothCells(type.record, alone),
       ...(type.size === undefined ? (alone ? [''] : ['', '', '']) : bothCells(type.size, alone)),
       ...(sided ? [sideCell(type)] : []),
-      ...(told ? [changeWords(type.changes, type.more ?? 0, all)] : []),
+      ...(alone ? [] : [changeWords(type.changes, type.more ?? 0, all)]),
     ]),
   };
 }
 
 function bothCells({ before, after }: Both, alone: boolean): string[] {
-  return alone ? [number(before + after)] : [number(before), number(after), signed(after - before)];
+  return alone ? [number(after || before)] : [number(before), number(after), signed(after - before)];
 }
 
 function sideCell({ side }: TypeChange): string {

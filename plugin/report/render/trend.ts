@@ -71,7 +71,9 @@ function frameOf({ points, reports }: Series): Frame {
     most = Math.max(most, value);
   }
   const scale = scaleFor(least, most);
-  const left = 24 + Math.ceil(Math.max(...scale.ticks.map(tick => columnsOf(number(tick)))) * COLUMN);
+  const widest = Math.max(...scale.ticks.map(tick => columnsOf(number(tick))));
+  // The first label stands in the middle below the left end.
+  const left = Math.ceil(Math.max(24 + widest * COLUMN, (LABEL_COLUMNS * COLUMN) / 2 + 4));
   const right = WIDTH - RIGHT;
   const [top, bottom] = [TOP, CHART - BOTTOM];
   return {

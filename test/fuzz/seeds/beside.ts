@@ -4,6 +4,7 @@ import * as elf from '../../../plugin/elf/constants.js';
 import { ElfFile } from '../../../plugin/elf/file.js';
 import { SymbolTable } from '../../../plugin/elf/symbols.js';
 import type { Seed } from '../seed.js';
+import { HISTORY } from './history.js';
 import { writeImage } from './image.js';
 import { ARM, kernelImage, type Machine, type More } from './kernel.js';
 
@@ -84,6 +85,7 @@ export function texts(): Seed[] {
     kconfig: `${OPTIONS.join('\n')}\n`,
     config: JSON.stringify(CONFIG, null, 2),
     keep: CONFIG.keep.join('\n'),
+    history: HISTORY,
     roots: 'struct:list_head # why\nfunc:bpf_iter_task\n\n1\n7\nenum:bpf_cmd\n',
   };
   return Object.entries(forms).map(([name, text]) => ({ name, parts: [Buffer.from(name), Buffer.from(text)] }));
