@@ -45,6 +45,46 @@ function median(all: readonly Seconds[]): Seconds {
   return all.toSorted((a, b) => a.wall - b.wall)[all.length >> 1] ?? { wall: 0, processor: 0 };
 }
 
+interface Target {
+  readonly what: string;
+  readonly of: (link: HookedSizes, result: LinkedResult) => number;
+  readonly shown: (value: number) => string;
+  readonly met: (value: number, closure: string) => boolean;
+}
+
+const TARGETS: readonly Target[] = [
+  {
+    what: 'leaves vmlinux (≥ 80 %, forward 95 %)',
+    of: (link, { unsplit }) => 100 * (1 - link.btf / unsplit.btf),
+    shown: value => `${value.toFixed(1)} %`,
+    met: (value, closure) => value >= (closure === 'forward' ? 95 : 80),
+  },
+  {
+    what: 'image above `.BTF` zeroed (≤ 5.5 %, forward 1.5 %)',
+    of: link => 100 * (link.image / link.imageZeroed - 1),
+    shown: value => `${value.toFixed(2)} %`,
+    met: (value, closure) => value <= (closure === 'forward' ? 1.5 : 5.5),
+  },
+  {
+    what: 'added to a link (≤ 1.5 s)',
+    of: link => median(link.split).wall + link.finish.wall,
+    shown: value => `${value.toFixed(1)} s`,
+    met: value => value <= 1.5,
+  },
+  {
+    what: 'added to a module (≤ 0.1 s)',
+    of: link => median(link.rebased).wall,
+    shown: value => `${value.toFixed(2)} s`,
+    met: value => value <= 0.1,
+  },
+];
+
+/** Bold when it is missed. */
+function targetCell({ of, shown, met }: Target, link: HookedSizes, result: LinkedResult): string {
+  const value = of(link, result);
+  return met(value, link.closure) ? shown(value) : `**${shown(value)}**`;
+}
+
 /** The tables of docs/size-data.md. */
 export function renderSizeData(measured: readonly Measured[]): string {
   const btf = table(
@@ -175,7 +215,19 @@ export function renderSizeData(measured: readonly Measured[]): string {
       link => [listed(link.module)],
     ),
   ).replace(/^(\|:--\|:--\|)--:\|$/m, '$1:--|');
+  const targets = table(
+    ['kernel', 'closure', ...TARGETS.map(({ what }) => what)],
+    measured.flatMap(({ kernel, result }) =>
+      result.split.map((link, i) => [
+        i === 0 ? title({ kernel, result }) : '',
+        link.closure,
+        ...TARGETS.map(target => targetCell(target, link, result)),
+      ]),
+    ),
+  );
   return [
+    '### Against the targets',
+    targets,
     '### BTF, in bytes',
     btf,
     '### The compressed image, in bytes',
