@@ -56,7 +56,7 @@ const CATALOGUE = {
     what: 'the file changed while it was read',
     hint: 'wait for the build to finish, then run again',
   },
-  'elf-not': { exit: 3, what: 'not an ELF file', hint: 'pass the uncompressed vmlinux of the build, not a boot image' },
+  'elf-not': { exit: 3, what: 'not an ELF file', hint: 'pass the vmlinux of the build, not packed in anything' },
   'elf-header': { exit: 3, what: 'the ELF header is damaged', hint: 'build the file again' },
   'elf-sections': { exit: 3, what: 'the ELF section headers are damaged', hint: 'build the file again' },
   'elf-section-missing': {

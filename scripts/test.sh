@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# All tests: installs what they need (as root, through apt; else names what is missing), fetches the BTF of Debian's own
-# kernels, a busybox for arm64 and bpftool for arm64 and armhf into the cache, lints, builds, and runs ava. Options go to ava.
+# All tests: installs what they need (as root, through apt; else names what is missing), fetches BTF and boot images of
+# Debian's own kernels, a busybox for arm64 and bpftool for arm64 and armhf into the cache, lints, builds, and runs ava. Options go to ava.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 source scripts/require.sh
 require_node
-require_tools bpftool=bpftool pahole=dwarves readelf=binutils gcc=gcc depmod=kmod cpio=cpio xz=xz-utils zstd=zstd lz4=lz4 \
+require_tools bpftool=bpftool pahole=dwarves readelf=binutils gcc=gcc depmod=kmod cpio=cpio xz=xz-utils zstd=zstd lz4=lz4 lzop=lzop bzip2=bzip2 \
   chromium=chromium clang-16=clang-16 script=bsdutils busybox=busybox shellcheck=shellcheck qemu-system-mips=qemu-system-mips mips-linux-gnu-gcc=gcc-mips-linux-gnu \
   qemu-system-aarch64=qemu-system-arm aarch64-linux-gnu-gcc=gcc-aarch64-linux-gnu \
   arm-linux-gnueabihf-objcopy=binutils-arm-linux-gnueabihf ld.lld=lld riscv64-linux-gnu-ld=binutils-riscv64-linux-gnu \
@@ -24,6 +24,7 @@ require_packages
 npm run --silent lint
 npm run --silent build
 scripts/debian-btf.sh || echo "without the BTF of Debian's kernels; tests that need it will say so" >&2
+scripts/debian-images.sh || echo "without Debian's boot images; tests that need them will say so" >&2
 scripts/busybox.sh || echo "without busybox for arm64; tests that need it will say so" >&2
 scripts/bpftool.sh arm64 armhf || echo "without bpftool for other machines; tests that need it will say so" >&2
 npx ava "$@"

@@ -57,7 +57,7 @@ const PACKINGS: readonly Packing[] = [
 ];
 
 function isGzipSystem(system: number): boolean {
-  return system <= 13 || system === 255;
+  return system <= 19 || system === 255;
 }
 
 /** A level from 1 to 9, and the magic of a block. */

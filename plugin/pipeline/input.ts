@@ -66,8 +66,10 @@ export function readBtf(file: string): Promise<Btf> {
 }
 
 async function readAny(source: FileSource, base: Btf | undefined, search: ImageSearch): Promise<BtfInput> {
-  const isElf = ElfFile.isElf(source);
-  if (isElf ? isPlainElf(ElfFile.open(source)) : looksLikeBtf(source)) return readPlain(source, base);
+  if (ElfFile.isElf(source)) {
+    const elf = ElfFile.open(source);
+    if (isPlainElf(elf)) return readElf(source, elf, base);
+  } else if (looksLikeBtf(source)) return readBare(source, source, base);
   const found = await search.find(source);
   return found === undefined ? readPlain(source, base) : { ...readFound(source, found, base), packed: packedIn(found) };
 }
@@ -77,7 +79,9 @@ function readKernelOrBtf(source: FileSource, base: Btf | undefined): BtfInput {
     const elf = ElfFile.open(source);
     if (elf.header.type === ET_REL && elf.find(BTF_SECTION) !== undefined)
       throw new CodedError('elf-kind', 'a relocatable object, such as a module', { file: source.name });
-  } else if (!looksLikeBtf(source)) {
+    return readElf(source, elf, base);
+  }
+  if (!looksLikeBtf(source)) {
     const what = packingAt(source, 0) ?? readBootImage(source)?.format;
     if (what !== undefined) throw new CodedError('image-packed', what, { file: source.name });
   }
@@ -88,7 +92,10 @@ function readKernelOrBtf(source: FileSource, base: Btf | undefined): BtfInput {
 function readPlain(source: FileSource, base: Btf | undefined): BtfInput {
   if (ElfFile.isElf(source)) return readElf(source, ElfFile.open(source), base);
   if (!looksLikeBtf(source))
-    throw new CodedError('elf-not', 'neither ELF nor BTF magic', { file: source.name, offset: 0 });
+    throw new CodedError('elf-not', 'neither ELF nor BTF magic, nor a boot image that is known', {
+      file: source.name,
+      offset: 0,
+    });
   return readBare(source, source, base);
 }
 
