@@ -54,7 +54,7 @@ export class ImageSearch {
   #streams = MOST_STREAMS;
   /** The largest that was unpacked without finding BTF in it. */
   #largest: Layer | undefined;
-  /** Why streams that were only tried did not unpack, or what was wrong inside; the first counts. */
+  /** Why streams that were only tried did not unpack, or what was wrong inside; the first counts, but for a missing program. */
   #complaint: CodedError | undefined;
 
   constructor(file: string) {
@@ -138,7 +138,11 @@ export class ImageSearch {
       } catch (error) {
         if (!(error instanceof CodedError) || error.code === 'image-limit' || error.code === 'write-failed')
           throw error;
-        this.#complaint ??= error;
+        if (
+          this.#complaint?.code !== 'tool-missing' &&
+          (this.#complaint === undefined || error.code === 'tool-missing')
+        )
+          this.#complaint = error;
       }
     }
     return undefined;
