@@ -149,7 +149,7 @@ test('wrong usage and wrong files are one error, and nothing is written', async 
   writeFileSync(changed, 'x', { flag: 'a' });
   const to = join(folder, 'none');
   for (const [args, says] of [
-    [[out, '--format', 'htmls'], /htmls is none of .*did you mean html\? .*\[usage\]/],
+    [[out, '--format', 'htmls'], /htmls is none of .*did you mean html\?.*\[usage\]/],
     [[out, '--format', 'html,csv'], /more than one format wants a folder .*\[usage\]/],
     [[out, '--history', join(folder, 'h')], /--history wants a --commit.*\[usage\]/],
     [[join(folder, 'gone')], /\[file-unreadable\]/],
