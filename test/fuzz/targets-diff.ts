@@ -40,7 +40,12 @@ export async function diffReports([bytes]: readonly Uint8Array[], folder: string
   await withFile(folder, 'report.json', bytes, file => diff({ a: file, b: file, ...options }, quietContext));
 }
 
-export const reportFiles = (): Seed[] => [{ name: 'report', parts: [Buffer.from(JSON.stringify(REPORT))] }];
+/** A report, and one of a later version of the schema, which a mutated number seldom makes. */
+export const reportFiles = (): Seed[] =>
+  [REPORT, { ...REPORT, schemaVersion: 2 }].map((report, i) => ({
+    name: `report ${i}`,
+    parts: [Buffer.from(JSON.stringify(report))],
+  }));
 
 export function drawHistory(bytes: Uint8Array): void {
   const svg = renderTrend(seriesOf(parseHistory(Buffer.from(bytes).toString('utf8')), []));
