@@ -30,8 +30,8 @@ export async function linkSplit(kernel: Kernel, objtree: string): Promise<void> 
 }
 
 /**
- * A tree with the split of another, and modules in the state in which they are re-based: pahole of 6.x and gen-btf.sh of 7.x have left
- * their copies. Each start of Node leaves its mark, see {@link starts}.
+ * A tree with the split of another, and modules in the state in which they are re-based: pahole of 6.x has left its copies, and
+ * what stands for objcopy makes those of 7.x. Each start of Node leaves its mark, see {@link starts}.
  */
 export function unbasedTree(objtree: string, kernel: Kernel, linked: string): string {
   mkdirSync(objtree);
@@ -74,7 +74,7 @@ export function rebase(
     cwd: objtree,
     env: {
       objtree: '.',
-      srctree: '.',
+      OBJCOPY: './scripts/objcopy',
       VMLINUX_BTF_NODE: join(objtree, 'node'),
       VMLINUX_BTF_SERVICE: service,
       VMLINUX_BTF_OPTIONS: encodeURIComponent(
