@@ -1,6 +1,7 @@
 import { appendFileSync, existsSync, mkdirSync, statSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { CodedError } from '../errors.js';
+import { SPLIT_JSON } from '../host/out-folder.js';
 import { writeWhole } from '../host/write-whole.js';
 import { objectTreeOf, reportOfTree } from '../kbuild/report-source.js';
 import { nearest } from '../nearest.js';
@@ -47,7 +48,7 @@ export async function report(args: ReportArguments, context: Context): Promise<v
   mkdirSync(args.to, { recursive: true });
   for (const { format, text } of rendered) {
     const path = join(args.to, format.file);
-    writeWhole(path, [Buffer.from(text)], baseline === undefined ? [] : [resolve(args.baseline ?? '')]);
+    writeWhole(path, [Buffer.from(text)], args.baseline === undefined ? [] : [args.baseline]);
     await context.print(`${printable(path)}: written\n`);
   }
 }
@@ -68,7 +69,7 @@ function formatsOf(text: string): Format[] {
 
 async function open({ source, original }: ReportArguments): Promise<Report> {
   if (statSync(source, { throwIfNoEntry: false })?.isDirectory() !== true) return (await readReport(source)).report;
-  const objtree = existsSync(join(source, 'split.json')) ? undefined : objectTreeOf(source);
+  const objtree = existsSync(join(source, SPLIT_JSON)) ? undefined : objectTreeOf(source);
   return objtree === undefined ? reportOfOut(source, original) : reportOfTree(objtree);
 }
 

@@ -7,7 +7,7 @@ import { readReport } from '../pipeline/report-file.js';
 import { analyze } from '../report/analyze.js';
 import type { Report } from '../report/model.js';
 import { FINISHED } from './finish.js';
-import { SIDE_FOLDER, SideFolder } from './side-files.js';
+import { SIDE_FILES, SIDE_FOLDER, SideFolder } from './side-files.js';
 
 /** The object tree that a folder is, or whose side files it has; undefined for another folder. */
 export function objectTreeOf(folder: string): string | undefined {
@@ -21,7 +21,7 @@ export async function reportOfTree(objtree: string): Promise<Report> {
   const link = folder.link();
   if (link === undefined) throw new CodedError('kbuild-none', 'no link.json', { file: folder.path });
   const { report } = await readReport(folder.file(FINISHED.report));
-  const btf = Btf.decode(folder.read(link, 'original.btf'));
+  const btf = Btf.decode(folder.read(link, SIDE_FILES.original));
   if (report.closure !== link.options.closure || report.full.types !== link.types.full)
     throw new CodedError('kbuild-link', 'the report is of an earlier link', { file: folder.file(FINISHED.report) });
   const roots = folder.roots(link).filter(({ reason }) => reason !== 'tag');
