@@ -21,7 +21,16 @@ import { CodedError, errorToJson, formatError } from './errors.js';
 import { printable } from './printable.js';
 import { TOOL } from './version.js';
 
-const REPEATABLE: ReadonlySet<string> = new Set(['keep', 'keep-for', 'keepFor', 'prog', 'for', 'metric', '_']);
+const REPEATABLE: ReadonlySet<string> = new Set([
+  'keep',
+  'keep-for',
+  'keepFor',
+  'prog',
+  'for',
+  'metric',
+  'sources',
+  '_',
+]);
 
 /**
  * Commands are loaded when they run: starting up is most of what a small job costs. `behind`: the words after the `--` of kbuild.
@@ -134,10 +143,17 @@ function parser(args: readonly string[], behind: readonly string[] | undefined, 
               .option('top', { type: 'number', requiresArg: true, describe: 'how many of what keeps most in the base' })
               .option('per', {
                 ...text,
-                choices: ['root', 'set', 'reason'] as const,
+                choices: ['root', 'set', 'subsystem', 'rule', 'reason'] as const,
                 default: 'root' as const,
                 describe: 'of what, for --top',
               })
+              .option('by', {
+                ...text,
+                choices: ['retained', 'reached'] as const,
+                default: 'retained' as const,
+                describe: 'what leaves the base without it, or what it keeps alone, for --top',
+              })
+              .option('root', { ...text, describe: 'a root by name, kind:name or id: why it is one, what it keeps' })
               .option('out', outOption)
               .option('json', jsonOption),
           async argv => (await import('./commands/explain.js')).explain(argv, context),

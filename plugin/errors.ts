@@ -23,6 +23,7 @@ const CATALOGUE = {
     hint: 'look the name up with vmlinux-btf dump',
   },
   'type-unknown': { exit: 2, what: 'no such type', hint: 'look the name up with vmlinux-btf dump' },
+  'root-unknown': { exit: 2, what: 'no root of this kernel', hint: 'vmlinux-btf explain --top 1000 lists them' },
   'keep-rule': {
     exit: 2,
     what: 'a keep rule cannot be read',

@@ -1,4 +1,4 @@
-import type { Metric } from './metrics.js';
+import type { Metric } from '../report/metrics.js';
 import type { Amount } from './units.js';
 
 export const LEVELS = ['error', 'warn'] as const;

@@ -1,7 +1,7 @@
+import type { Reading, Unit } from '../report/metrics.js';
 import type { Report } from '../report/model.js';
 import type { Budget, Level } from './budget.js';
-import type { Reading } from './metrics.js';
-import { amountOf, type Unit } from './units.js';
+import { amountOf } from './units.js';
 
 /** `notice`: there was nothing to compare with. */
 export type Verdict = 'ok' | 'notice' | Level;

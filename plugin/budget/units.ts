@@ -1,7 +1,5 @@
 import { nearest } from '../nearest.js';
-
-/** What a metric is measured in. */
-export type Unit = 'bytes' | 'count';
+import type { Unit } from '../report/metrics.js';
 
 /** A part of a whole, exactly: `numerator` of `denominator`. */
 export interface Percent {

@@ -18,8 +18,8 @@ export const closureOption = {
 } as const;
 export const sizesOption = {
   ...text,
-  default: 'gzip,xz,zstd',
-  describe: 'compressors to measure with, or none',
+  default: 'gzip,xz,zstd,kernel',
+  describe: 'compressors to measure with (kernel: what its configuration says, for the image), or none',
 } as const;
 export const keepOption = { ...listOption, describe: 'keep rule: kind:glob, a glob or a preset; repeatable' } as const;
 export const keepForOption = { ...listOption, describe: 'BPF object whose needs are kept; repeatable' } as const;

@@ -7,14 +7,20 @@ import { baseOption, configOption, jsonOption, listOption, quietOption, text } f
 export function reportCommands(cli: Argv, context: Context): Argv {
   return cli
     .command(
-      'report [source]',
+      'report [sources..]',
       'the report of a split in other formats, with what keeps how much',
       command =>
         command
-          .positional('source', {
+          .positional('sources', {
             type: 'string',
-            default: 'out',
-            describe: 'out folder, object tree of a build through kbuild, or report.json',
+            array: true,
+            default: [] as string[],
+            describe: 'out folder, object tree of a build through kbuild, or report.json (default: out)',
+          })
+          .option('merge', {
+            type: 'boolean',
+            default: false,
+            describe: 'shows several of these together: one table of all kernels',
           })
           .option('format', {
             ...text,

@@ -1,29 +1,18 @@
-import { type Checked, toJson, totals } from '../budget/checked.js';
-import { renderGithub } from '../budget/render/github.js';
-import { renderJunit } from '../budget/render/junit.js';
+import { totals } from '../budget/checked.js';
+import { CHECK_FORMATS } from '../budget/formats.js';
 import { renderMarkdown } from '../budget/render/markdown.js';
-import { renderOpenMetrics } from '../budget/render/openmetrics.js';
 import { renderText } from '../budget/render/text.js';
 import { CodedError } from '../errors.js';
 import { appendTo, writeWhole } from '../host/write-whole.js';
 import { checkReportFile, writeBaseline } from '../pipeline/check.js';
 import type { Context } from './context.js';
 
-const FORMATS = {
-  text: renderText,
-  json: (checked: Checked) => `${JSON.stringify(toJson(checked), null, 2)}\n`,
-  markdown: renderMarkdown,
-  junit: renderJunit,
-  github: renderGithub,
-  openmetrics: renderOpenMetrics,
-} as const satisfies Record<string, (checked: Checked, colours?: boolean) => string>;
-
 export interface CheckArguments {
   readonly report: string;
   readonly config?: string | undefined;
   readonly baseline?: string | undefined;
   readonly updateBaseline: boolean;
-  readonly format: keyof typeof FORMATS;
+  readonly format: keyof typeof CHECK_FORMATS;
   /** File for what the format gives. */
   readonly output?: string | undefined;
   readonly json: boolean;
@@ -37,7 +26,7 @@ export async function check(args: CheckArguments, context: Context): Promise<voi
   if (updateBaseline && baseline === undefined)
     throw new CodedError('usage', '--update-baseline wants --baseline FILE to write');
   const checked = await checkReportFile({ report, config, baseline, accept: updateBaseline });
-  const rendered = FORMATS[format](checked, context.colours && output === undefined);
+  const rendered = CHECK_FORMATS[format](checked, context.colours && output === undefined);
   if (output !== undefined)
     writeWhole(output, [Buffer.from(rendered)], [report, ...[config, checked.baselineFile].filter(isGiven)]);
   const { GITHUB_STEP_SUMMARY: summaryFile } = process.env;

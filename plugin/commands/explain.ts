@@ -1,5 +1,3 @@
-import type { Btf } from '../btf/btf.js';
-import { kindName } from '../btf/kinds.js';
 import { CodedError } from '../errors.js';
 import { groupBy } from '../group-by.js';
 import { type Explained, withExplained } from '../pipeline/explained.js';
@@ -7,11 +5,13 @@ import { printable } from '../printable.js';
 import { number } from '../report/render/table.js';
 import { REASONS, type Reason } from '../roots/root.js';
 import { idsOf } from '../roots/roots-file.js';
-import type { Amount } from '../split/retained.js';
+import { type Amount, retainedBy } from '../split/retained.js';
 import { type Context, printJson } from './context.js';
 import { explainKeep } from './explain-keep.js';
 import { explainPrograms } from './explain-prog.js';
-import { explainTop, type Per } from './explain-top.js';
+import { explainRoot } from './explain-root.js';
+import { explainTop, type TopArguments } from './explain-top.js';
+import { type Step, step, title } from './type-line.js';
 
 export interface ExplainArguments {
   /** A type; the file, where `prog` or `keep` is asked about. */
@@ -21,9 +21,11 @@ export interface ExplainArguments {
   readonly systemMap?: string | undefined;
   readonly prog: readonly string[];
   readonly keep: readonly string[];
-  /** How many of what retains most, and of what: roots, their sets, or reasons. */
+  /** How many of what keeps most, of what, and how that is weighed. */
   readonly top?: number | undefined;
-  readonly per: Per;
+  readonly per: TopArguments['per'];
+  readonly by: TopArguments['by'];
+  readonly root?: string | undefined;
   readonly out: string;
   readonly json: boolean;
 }
@@ -32,12 +34,6 @@ const NOTHING: Amount = { types: 0, bytes: 0 };
 
 /** Steps of a chain that are indented each by two more; a kernel's chains are shorter. */
 const DEEPEST = 40;
-
-interface Step {
-  readonly id: number;
-  readonly kind: string;
-  readonly name: string;
-}
 
 interface Explanation extends Step {
   readonly side: 'base' | 'rest';
@@ -51,24 +47,25 @@ interface Explanation extends Step {
   }[];
 }
 
-/** Tells why a type stays, what a program needs, what a keep rule costs, or what retains most. */
+/** Tells why a type stays, what a root or a program needs, what a keep rule costs, or what retains most. */
 export async function explain(args: ExplainArguments, context: Context): Promise<void> {
-  const { prog, keep, top, type, file, systemMap, out, json } = args;
-  if (top !== undefined) {
-    if (prog.length + keep.length > 0 || file !== undefined)
-      throw new CodedError('usage', '--top takes a file and neither a type nor --prog nor --keep');
-    return explainTop({ top, per: args.per, file: type, systemMap, out, json }, context);
-  }
-  if (prog.length === 0 && keep.length === 0) return explainTypes(args, context);
-  if (prog.length > 0 && keep.length > 0) throw new CodedError('usage', '--prog and --keep are two questions');
-  if (file !== undefined) throw new CodedError('usage', `--prog and --keep explain no type: ${type}`);
-  if (prog.length > 0) await explainPrograms({ programs: prog, file: type, systemMap, out, json }, context);
+  const { prog, keep, top, root, type, file, systemMap, out, json } = args;
+  const questions = [top !== undefined, root !== undefined, prog.length > 0, keep.length > 0].filter(asked => asked);
+  if (questions.length === 0) return explainTypes(args, context);
+  if (questions.length > 1)
+    throw new CodedError('usage', '--top, --root, --prog and --keep are questions of their own');
+  if (file !== undefined)
+    throw new CodedError('usage', `--top, --root, --prog and --keep take a file and no type: ${type}`);
+  if (top !== undefined)
+    await explainTop({ top, per: args.per, by: args.by, file: type, systemMap, out, json }, context);
+  else if (root !== undefined) await explainRoot({ root, file: type, systemMap, out, json }, context);
+  else if (prog.length > 0) await explainPrograms({ programs: prog, file: type, systemMap, out, json }, context);
   else await explainKeep({ rules: keep, file: type, systemMap, out, json }, context);
 }
 
 /** On which side a type is and why: every reason, each with the chain from a root. */
 async function explainTypes({ type, file, systemMap, out, json }: ExplainArguments, context: Context): Promise<void> {
-  if (type === undefined) throw new CodedError('usage', 'explain wants a type, --prog or --keep');
+  if (type === undefined) throw new CodedError('usage', 'explain wants a type, --root, --top, --prog or --keep');
   const explanations = await withExplained({ file, out, systemMap }, explained => explainType(explained, type));
   if (json) await printJson(context, explanations);
   else await context.print(explanations.map(render).join('\n'));
@@ -96,18 +93,10 @@ function explainType(explained: Explained, type: string): Explanation[] {
 }
 
 /** What the base would lose with each type that is a root, for whatever reasons it is one. */
-function lossesOf({ roots, retained }: Explained): Map<number, Amount> {
+function lossesOf({ btf, roots, needs }: Explained): Map<number, Amount> {
   const groups = groupBy(roots, ({ id }) => id);
-  const { amounts } = retained([...groups.values()]);
+  const { amounts } = retainedBy(needs(), btf.count, [...groups.values()]);
   return new Map([...groups.keys()].map((id, nth) => [id, amounts[nth]]));
-}
-
-function step(btf: Btf, id: number): Step {
-  return { id, kind: kindName(btf.kind(id)), name: btf.name(id) };
-}
-
-function title({ id, kind, name }: Step): string {
-  return `[${id}] ${kind} ${name === '' ? '(anonymous)' : printable(name)}`;
 }
 
 function render(explanation: Explanation): string {

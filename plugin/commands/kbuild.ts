@@ -128,7 +128,9 @@ async function finishAndPrint(objtree: string, args: KbuildArguments, context: C
   });
   if (args.json) await printJson(context, report);
   else if (!args.quiet)
-    await context.print(`${renderText(report)}\n${resolve(objtree, SIDE_FOLDER, FINISHED.carrier)}: written\n`);
+    await context.print(
+      `${renderText(report, context.colours)}\n${resolve(objtree, SIDE_FOLDER, FINISHED.carrier)}: written\n`,
+    );
 }
 
 /** The words for make's command line. Throws `kbuild-path`, `tool-missing`. */

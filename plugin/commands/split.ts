@@ -55,7 +55,8 @@ export async function split(args: SplitArguments, context: Context): Promise<voi
     onWarning: context.warn,
   });
   if (args.json) await printJson(context, report);
-  else if (!args.quiet) await context.print(`${renderText(report)}\n${printable(args.out)}: written\n`);
+  else if (!args.quiet)
+    await context.print(`${renderText(report, context.colours)}\n${printable(args.out)}: written\n`);
 }
 
 /** `auto` is `complete` until `forward` has booted on an architecture. */
@@ -69,7 +70,8 @@ export function parseClosure(text: string): Reach {
 export function parseCompressors(text: string): Compressor[] {
   if (text === 'none') return [];
   return text.split(',').map(name => {
-    if (!isCompressor(name)) throw new CodedError('usage', `--sizes ${text}: ${name} is none of gzip, xz, zstd, none`);
+    if (!isCompressor(name))
+      throw new CodedError('usage', `--sizes ${text}: ${name} is none of gzip, xz, zstd, kernel, none`);
     return name;
   });
 }

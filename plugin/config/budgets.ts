@@ -1,8 +1,8 @@
 import { type Budget, LEVELS, type Level, type Written } from '../budget/budget.js';
-import { findMetric, isPartition, type Metric, nearestMetric, PARTITION_METRIC } from '../budget/metrics.js';
 import { type Amount, amountOf, isPercent, parseAmount, UnitError } from '../budget/units.js';
 import type { CodedError } from '../errors.js';
 import { nearest } from '../nearest.js';
+import { findMetric, isPartition, type Metric, nearestMetric, PARTITION_METRIC } from '../report/metrics.js';
 
 /** Makes the error of a value at a JSON path. */
 export type Wrong = (path: readonly (string | number)[], detail: string) => CodedError;

@@ -12,9 +12,10 @@ import { SymbolTable } from '../elf/symbols.js';
 import { CodedError } from '../errors.js';
 import { Compression, type Compressor } from '../host/compress.js';
 import { hashSource, sha256 } from '../host/hash.js';
+import { kernelCommands } from '../host/kernel-compressor.js';
 import { type KernelConfig, parseConfig } from '../modules/kconfig.js';
 import { encodePermutation } from '../pipeline/manifest.js';
-import { buildReport } from '../pipeline/report.js';
+import { buildReport, loadableBytes } from '../pipeline/report.js';
 import { prepareSigning, type SigningOptions, signFile } from '../pipeline/signing.js';
 import { compareCarrier } from '../pipeline/verify.js';
 import type { Report } from '../report/model.js';
@@ -83,7 +84,7 @@ export async function finishBuild(objtree: string, options: FinishOptions): Prom
     const signing = await prepareSigning(
       { ...options, kconfig: config === undefined ? undefined : kconfig },
       source.name,
-      undefined,
+      config,
     );
     const architecture = carrierArchitecture(elf.header, source.name);
     const { header } = elf;
@@ -112,7 +113,7 @@ export async function finishBuild(objtree: string, options: FinishOptions): Prom
         ...(built === undefined ? [UNBUILT] : []),
         ...loadWarnings(config, signing.signer === undefined ? signing.forced : undefined),
       ],
-      compression: new Compression(options.compressors),
+      compression: new Compression(options.compressors, kernelCommands(config, loadableBytes(elf))),
     });
     folder.write(FINISHED.report, Buffer.from(`${JSON.stringify(report, null, 2)}\n`));
     folder.write(FINISHED.markdown, Buffer.from(renderMarkdown(report)));

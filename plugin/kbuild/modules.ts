@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { NameIndex } from '../btf/names.js';
 import { CodedError } from '../errors.js';
 import type { ModulePath } from '../host/module-files.js';
+import { DuplicateFinder } from '../modules/duplicates.js';
 import { type ModulePlan, ModuleRebaser } from '../modules/module-rebaser.js';
 import type { ModuleMode } from '../modules/needs.js';
 import type { BuiltAgainst, KernelModule } from '../modules/read.js';
@@ -97,20 +98,24 @@ export async function measureModules(
   const target = { original: kernel.original, base, inBase: split.inBase(), reach };
   const rebaser = new ModuleRebaser(target, names, mode);
   const rows: ModuleRow[] = [];
+  const duplicates = new DuplicateFinder();
   for (const copy of built) {
     const path = { ...copy, path: join(objtree, copy.name) };
     const row = await withModule(copy, kernel, ({ module }) =>
       withModule(path, linked, ({ module: made }) => {
         const plan = rebaser.plan(module);
         checkPlan(plan, made);
-        if (made.btf !== undefined) refuseModule(made.btf, kernel, module);
+        if (made.btf !== undefined) {
+          refuseModule(made.btf, kernel, module);
+          duplicates.add(made.btf, made.distilled !== undefined);
+        }
         return describe(copy.name, plan);
       }),
     );
     rows.push(row);
   }
   const proved = ['.BTF and .BTF_ids of every module are those of the unsplit kernel, re-based'];
-  return { mode, rows, proved };
+  return { mode, rows, duplicates: duplicates.found(), proved };
 }
 
 /** What stands in the module is what its copy, re-based once more, has. */

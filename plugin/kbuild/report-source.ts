@@ -1,10 +1,9 @@
 import { existsSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { Btf } from '../btf/btf.js';
-import { NameIndex } from '../btf/names.js';
 import { CodedError } from '../errors.js';
 import { readReport } from '../pipeline/report-file.js';
-import { analyze } from '../report/analyze.js';
+import { withAnalysis } from '../report/analyze.js';
 import type { Report } from '../report/model.js';
 import { FINISHED } from './finish.js';
 import { SIDE_FILES, SIDE_FOLDER, SideFolder } from './side-files.js';
@@ -24,7 +23,5 @@ export async function reportOfTree(objtree: string): Promise<Report> {
   const btf = Btf.decode(folder.read(link, SIDE_FILES.original));
   if (report.closure !== link.options.closure || report.full.types !== link.types.full)
     throw new CodedError('kbuild-link', 'the report is of an earlier link', { file: folder.file(FINISHED.report) });
-  const roots = folder.roots(link).filter(({ reason }) => reason !== 'tag');
-  const { closure } = link.options;
-  return { ...report, analysis: analyze({ btf, names: new NameIndex(btf), roots, reach: closure, full: report.full }) };
+  return withAnalysis(report, btf, folder.roots(link));
 }

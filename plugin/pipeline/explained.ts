@@ -7,7 +7,6 @@ import type { Root } from '../roots/root.js';
 import { Companions } from '../split/companions.js';
 import { NeedGraph } from '../split/need-graph.js';
 import { type Reached, reachedBy } from '../split/reached.js';
-import { type Retained, retainedBy } from '../split/retained.js';
 import { asKernel, withInput } from './input.js';
 import { readManifest } from './out.js';
 import { kernelRoots } from './roots.js';
@@ -22,8 +21,8 @@ export interface Explained {
   readonly base: Reached;
   /** What other roots would keep, with the same closure. */
   reachedBy(roots: readonly Root[]): Reached;
-  /** What would leave the base without each group of roots. */
-  retained(groups: readonly (readonly Root[])[]): Retained;
+  /** What needs what, with the same closure. */
+  needs(): NeedGraph;
 }
 
 /** What is explained, as the command line says it. */
@@ -57,9 +56,8 @@ export async function withExplained<T>(
       const companions = new Companions(btf, names);
       const closure = manifest?.closure ?? 'complete';
       const reachedFrom = (some: readonly Root[]): Reached => reachedBy(btf, names, companions, some, closure);
-      const retained = (groups: readonly (readonly Root[])[]): Retained =>
-        retainedBy(new NeedGraph(btf, companions, closure), btf.count, groups);
-      return use({ btf, names, roots, base: reachedFrom(roots), reachedBy: reachedFrom, retained });
+      const needs = (): NeedGraph => new NeedGraph(btf, companions, closure);
+      return use({ btf, names, roots, base: reachedFrom(roots), reachedBy: reachedFrom, needs });
     },
     'refused',
   );

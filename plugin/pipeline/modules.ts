@@ -5,6 +5,7 @@ import { CodedError } from '../errors.js';
 import { hashSource } from '../host/hash.js';
 import { type ModulePath, packModule, unpackModule } from '../host/module-files.js';
 import { MODULES_FOLDER, type OutFolder, type WrittenFile } from '../host/out-folder.js';
+import { DuplicateFinder, type Duplicates } from '../modules/duplicates.js';
 import { type ModulePlan, ModuleRebaser } from '../modules/module-rebaser.js';
 import type { ModuleMode } from '../modules/needs.js';
 import type { BuiltAgainst } from '../modules/read.js';
@@ -28,6 +29,7 @@ export interface WrittenModules {
   /** Named by their place below the folder of modules. */
   readonly files: readonly WrittenFile[];
   readonly rows: readonly ModuleRow[];
+  readonly duplicates: Duplicates;
 }
 
 /** Throws `module-signature` when the kernel would refuse what a run without a key writes. */
@@ -60,14 +62,15 @@ export async function writeModules(
   const rebaser = new ModuleRebaser(target, names, scanned.mode);
   const files: WrittenFile[] = [];
   const rows: ModuleRow[] = [];
+  const duplicates = new DuplicateFinder();
   for (const path of scanned.paths) {
     const { file, row } = await withModule(path, scanned.kernel, open =>
-      writeModule(out, path, open, scanned.kernel, rebaser, signing),
+      writeModule(out, path, open, scanned.kernel, rebaser, signing, duplicates),
     );
     files.push(file);
     rows.push(row);
   }
-  return { files, rows };
+  return { files, rows, duplicates: duplicates.found() };
 }
 
 async function writeModule(
@@ -77,12 +80,15 @@ async function writeModule(
   kernel: BuiltAgainst,
   rebaser: ModuleRebaser,
   signing: Signing,
+  duplicates: DuplicateFinder,
 ): Promise<{ file: WrittenFile; row: ModuleRow }> {
   const plan = rebaser.plan(open.module);
   const name = `${MODULES_FOLDER}/${path.name}`;
   const mode = Number(open.state.stat.mode) & 0o777;
   const row = describe(path.name, plan, open, signing);
+  const { btf, distilled } = open.module;
   if (plan.changes.length === 0) {
+    if (btf !== undefined) duplicates.add(btf, distilled !== undefined);
     const source = FileSource.open(path.path);
     try {
       out.writePieces(name, bytesOf(source), mode);
@@ -97,7 +103,10 @@ async function writeModule(
   const staged = FileSource.open(out.staged(plain));
   try {
     const rebased = rebaser.prove(open.module, plan, withoutSignature(staged).body);
-    if (rebased !== undefined) refuseModule(rebased, kernel, open.module);
+    if (rebased !== undefined) {
+      refuseModule(rebased, kernel, open.module);
+      duplicates.add(rebased, distilled !== undefined);
+    }
     if (path.packing !== undefined) {
       await packModule(out.staged(plain), out.staged(name), path.packing);
       const again = await unpackModule(out.staged(name), path.packing);

@@ -11,12 +11,14 @@ import {
 import { CodedError } from '../errors.js';
 import { turn } from '../host/turn.js';
 import { remapIds } from '../image/image.js';
+import type { KernelConfig } from '../modules/kconfig.js';
 import type { Root } from '../roots/root.js';
 import { parseRootsFile } from '../roots/roots-file.js';
 import { Companions } from '../split/companions.js';
 import { type Split, splitBtf } from '../split/split.js';
 import { asKernel, type BtfInput, type KernelInput, layoutCrcOf } from './input.js';
 import { keptRoots } from './keep.js';
+import { readKernelConfig } from './kernel-config.js';
 import { type LintedKernel, refuseViolations } from './lint.js';
 import { type ScannedModules, scanModules, withModuleRoots } from './module-roots.js';
 import { checkSigning } from './modules.js';
@@ -49,6 +51,8 @@ export interface Prepared {
   readonly split: Split;
   /** `.BTF_ids` as it will stand in the image. */
   readonly ids: Uint8Array | undefined;
+  /** Of the kernel; undefined where it is not known. */
+  readonly config: KernelConfig | undefined;
   readonly signing: Signing;
   /** Undefined when no modules were given. */
   readonly modules: ScannedModules | undefined;
@@ -71,7 +75,8 @@ export async function prepareSplit(
   const asked = [...(target?.found.roots ?? readRoots(options.rootsFile ?? '', input, names)), ...kept.roots];
   // A base without types is a BTF that every kernel refuses.
   if (asked.length === 0) throw new CodedError('roots-file', 'it names no type', { file: options.rootsFile });
-  const signing = await prepareSigning(options, input.file, target?.kernel);
+  const config = await readKernelConfig(options.kconfig, target?.kernel);
+  const signing = await prepareSigning(options, input.file, config);
   const modules = await readModules(options, input, target, names, stage);
   await turn();
   if (modules !== undefined) checkSigning(modules, signing);
@@ -84,7 +89,7 @@ export async function prepareSplit(
   await turn();
   const linted = target === undefined ? undefined : lintedKernel(target, split);
   refuseViolations(input.btf, split, linted);
-  return { input, names, target, split, ids: linted?.ids.bytes, signing, modules, keepWarnings: kept.warnings };
+  return { input, names, target, split, ids: linted?.ids.bytes, config, signing, modules, keepWarnings: kept.warnings };
 }
 
 function prepareKernel(input: BtfInput, names: NameIndex, options: SplitOptions): Target {

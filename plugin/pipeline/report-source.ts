@@ -1,8 +1,7 @@
 import { join, resolve } from 'node:path';
-import { NameIndex } from '../btf/names.js';
 import { CodedError } from '../errors.js';
 import { hashSource } from '../host/hash.js';
-import { analyze } from '../report/analyze.js';
+import { withAnalysis } from '../report/analyze.js';
 import type { Report } from '../report/model.js';
 import { FILES } from './files.js';
 import { withInput } from './input.js';
@@ -17,17 +16,15 @@ export async function reportOfOut(out: string, original?: string): Promise<Repor
   const manifest = readManifest(out);
   const { report } = await readReport(join(out, FILES.report));
   const file = original ?? resolve(out, manifest.input.file);
-  if (report.input.sha256 !== manifest.input.sha256)
+  if (report.input.sha256 !== manifest.input.sha256 || report.closure !== manifest.closure)
     throw new CodedError('out-folder', 'split.json and report.json are of two splits', { file: out });
-  const { closure } = manifest;
-  const roots = manifest.roots.filter(({ reason }) => reason !== 'tag');
+  const { roots } = manifest;
   return withInput(file, undefined, input => {
     if (hashSource(input.source) !== manifest.input.sha256)
       throw new CodedError('verify', 'not the file that was split (its SHA-256 differs)', { file });
     const { btf } = input;
     if (roots.some(({ id }) => id >= btf.endId))
       throw new CodedError('out-folder', 'split.json names types that the original has not', { file: out });
-    const analysis = analyze({ btf, names: new NameIndex(btf), roots, reach: closure, full: report.full });
-    return { ...report, analysis };
+    return withAnalysis(report, btf, roots);
   });
 }

@@ -2,6 +2,7 @@ import { pieces } from '../bytes/source.js';
 import type { ElfFile, ElfSection } from '../elf/file.js';
 import type { Compression, Pieces } from '../host/compress.js';
 import { overlay, type Replacement } from '../image/image.js';
+import type { Duplicates } from '../modules/duplicates.js';
 import type { ModuleMode } from '../modules/needs.js';
 import { attribute, largestTypes, measureKinds } from '../report/measure.js';
 import type { Count, ImageReport, ModuleRow, ModulesReport, Report, Side } from '../report/model.js';
@@ -19,6 +20,7 @@ export interface Measured {
     | {
         readonly mode: ModuleMode;
         readonly rows: readonly ModuleRow[];
+        readonly duplicates: Duplicates;
         /** What was proved of them, in words. */
         readonly proved: readonly string[];
       }
@@ -78,16 +80,21 @@ export async function buildReport(measured: Measured): Promise<Report> {
   };
 }
 
-function sumModules({ mode, rows }: NonNullable<Measured['modules']>): ModulesReport {
+function sumModules({ mode, rows, duplicates }: NonNullable<Measured['modules']>): ModulesReport {
   const sum = (of: (row: ModuleRow) => Count): Count => ({
     types: rows.reduce((total, row) => total + of(row).types, 0),
     bytes: rows.reduce((total, row) => total + of(row).bytes, 0),
   });
-  return { mode, before: sum(row => row.before), after: sum(row => row.after), rows };
+  return { mode, before: sum(row => row.before), after: sum(row => row.after), rows, duplicates };
 }
 
 async function measureCarrier(bytes: Uint8Array, compression: Compression): Promise<NonNullable<Report['carrier']>> {
   return { bytes: bytes.length, compressed: await compression.measure(() => [bytes]) };
+}
+
+/** What of vmlinux a boot image is made of. */
+export function loadableBytes(elf: ElfFile): number {
+  return elf.loadSegments().reduce((sum, segment) => sum + segment.filesz, 0);
 }
 
 async function measureImage(
@@ -96,10 +103,10 @@ async function measureImage(
   split: Split,
   compression: Compression,
 ): Promise<ImageReport> {
-  const bytes = elf.loadSegments().reduce((sum, segment) => sum + segment.filesz, 0);
+  const bytes = loadableBytes(elf);
   return {
-    before: { bytes, compressed: await compression.measure(loadable(elf, [])) },
-    after: { bytes, compressed: await compression.measure(loadable(elf, replacements)) },
+    before: { bytes, compressed: await compression.measureImage(loadable(elf, [])) },
+    after: { bytes, compressed: await compression.measureImage(loadable(elf, replacements)) },
     ramResident: split.paddedBase.length + split.closure.types * elf.wordSize,
     ramSaved: savedPointers(split, elf),
     ramSavedByRelinking: split.padding,
@@ -112,12 +119,12 @@ function savedPointers(split: Split, elf: ElfFile): number {
 
 async function measureLinked(image: LinkedImage, split: Split, compression: Compression): Promise<ImageReport> {
   const { elf, section, original } = image;
-  const bytes = elf.loadSegments().reduce((sum, segment) => sum + segment.filesz, 0);
+  const bytes = loadableBytes(elf);
   const left = original.length - section.size;
   return {
     linked: true,
-    before: { bytes: bytes + left, compressed: await compression.measure(unsplit(image)) },
-    after: { bytes, compressed: await compression.measure(loadable(elf, [])) },
+    before: { bytes: bytes + left, compressed: await compression.measureImage(unsplit(image)) },
+    after: { bytes, compressed: await compression.measureImage(loadable(elf, [])) },
     ramResident: section.size + split.closure.types * elf.wordSize,
     ramSaved: left + savedPointers(split, elf),
     ramSavedByRelinking: 0,

@@ -1,18 +1,16 @@
-import { readFileSync, statSync } from 'node:fs';
 import { type FileSource, withFile } from '../bytes/source.js';
 import { CodedError } from '../errors.js';
 import { hashSource } from '../host/hash.js';
 import { Signer } from '../host/sign-file.js';
 import type { KernelConfig } from '../modules/kconfig.js';
 import { FRAME_BYTES, type SignedFile, withoutSignature } from '../modules/signature.js';
-import type { KernelInput } from './input.js';
 
 export interface SigningOptions {
   readonly signKey?: string | undefined;
   readonly signCert?: string | undefined;
   /** Path of the kernel's sign-file, where it is not found by itself. */
   readonly signFile?: string | undefined;
-  /** .config of the kernel, where vmlinux has none in it. */
+  /** .config of the kernel, where vmlinux has none in it; sign-file is looked for beside it. */
   readonly kconfig?: string | undefined;
 }
 
@@ -28,24 +26,18 @@ export interface Signing {
 /** What a hash is when neither the kernel's configuration nor a former signature tells. */
 const DEFAULT_HASH = 'sha256';
 
-/** A .config has some 200 kB. */
-const MAX_BYTES = 16 << 20;
-
-/** Throws `usage`, `kconfig`, `tool-missing`, `file-unreadable`. */
+/** `file`: what is split; `config`: of its kernel, where it is known. Throws `usage`, `tool-missing`, `file-unreadable`. */
 export async function prepareSigning(
   options: SigningOptions,
   file: string,
-  kernel: KernelInput | undefined,
+  config: KernelConfig | undefined,
 ): Promise<Signing> {
   const { signKey, signCert, signFile, kconfig } = options;
   if ((signKey === undefined) !== (signCert === undefined))
     throw new CodedError('usage', '--sign-key and --sign-cert go together');
-  // Loaded when there is a kernel to look into: bare BTF has no configuration, and zlib takes its time.
-  const known = kconfig === undefined && kernel === undefined ? undefined : await import('../modules/kconfig.js');
-  const config = known && readConfig(known, kconfig, kernel);
   const near = kconfig === undefined ? [file] : [kconfig, file];
   return {
-    forced: config && known?.forcedBy(config),
+    forced: config && (await import('../modules/kconfig.js')).forcedBy(config),
     hash: config?.get('MODULE_SIG_HASH'),
     signer:
       signKey === undefined || signCert === undefined
@@ -77,23 +69,4 @@ function signatureOf(source: FileSource): SignedFile {
     if (!(error instanceof CodedError)) throw error;
     throw new CodedError('tool-failed', `sign-file made ${error.detail}`, { file: source.name }, error);
   }
-}
-
-function readConfig(
-  { readIkconfig, parseConfig }: typeof import('../modules/kconfig.js'),
-  kconfig: string | undefined,
-  kernel: KernelInput | undefined,
-): KernelConfig | undefined {
-  if (kconfig === undefined) return kernel === undefined ? undefined : readIkconfig(kernel.elf, kernel.symbols);
-  let text: string;
-  const size = statSync(kconfig, { throwIfNoEntry: false })?.size ?? 0;
-  if (size > MAX_BYTES) throw new CodedError('kconfig', `${size} bytes`, { file: kconfig });
-  try {
-    text = readFileSync(kconfig, 'latin1');
-  } catch (error) {
-    throw new CodedError('kconfig', (error as NodeJS.ErrnoException).code ?? 'read failed', { file: kconfig }, error);
-  }
-  const config = parseConfig(text);
-  if (config.size === 0) throw new CodedError('kconfig', 'no line CONFIG_…=… in it', { file: kconfig });
-  return config;
 }

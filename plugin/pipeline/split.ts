@@ -4,6 +4,7 @@ import { shownVermagic } from '../carrier/kernel-abi.js';
 import { machineName } from '../elf/constants.js';
 import { Compression, type Compressor } from '../host/compress.js';
 import { hashSource, sha256 } from '../host/hash.js';
+import { kernelCommands } from '../host/kernel-compressor.js';
 import { OutFolder, type WrittenFile } from '../host/out-folder.js';
 import { turn } from '../host/turn.js';
 import type { ModuleMode } from '../modules/needs.js';
@@ -17,7 +18,7 @@ import type { KeepRequest } from './keep.js';
 import { buildManifest } from './manifest.js';
 import { signingWarnings } from './modules.js';
 import { type Prepared, prepareSplit, type Target } from './prepare.js';
-import { buildReport } from './report.js';
+import { buildReport, loadableBytes } from './report.js';
 import type { Signing, SigningOptions } from './signing.js';
 import { type Written, writeSplit } from './write.js';
 
@@ -35,6 +36,7 @@ export interface SplitOptions extends SigningOptions {
   /** Paths of the System.map and the Module.symvers of the build, for a vmlinux without symbols. */
   readonly systemMap?: string | undefined;
   readonly moduleSymvers?: string | undefined;
+  /** `kernel` is left out where the kernel's configuration is not known, or names none. */
   readonly compressors: readonly Compressor[];
   /** Folder of the modules that are re-based. */
   readonly modules?: string | undefined;
@@ -94,7 +96,12 @@ async function describe(out: OutFolder, options: SplitOptions, prepared: Prepare
     split,
     warnings: warningsOf(prepared),
     modules: modules &&
-      written.modules && { mode: modules.mode, rows: written.modules.rows, proved: MODULE_INVARIANTS },
+      written.modules && {
+        mode: modules.mode,
+        rows: written.modules.rows,
+        duplicates: written.modules.duplicates,
+        proved: MODULE_INVARIANTS,
+      },
     input: {
       file: basename(input.file),
       ...described,
@@ -103,7 +110,10 @@ async function describe(out: OutFolder, options: SplitOptions, prepared: Prepare
     },
     image: target && { elf: target.kernel.elf, replacements: written.replacements },
     carrier: written.carrier,
-    compression: new Compression(options.compressors),
+    compression: new Compression(
+      options.compressors,
+      target === undefined ? [] : kernelCommands(prepared.config, loadableBytes(target.kernel.elf)),
+    ),
   });
   const files = [
     ...written.files,

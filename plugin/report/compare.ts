@@ -1,4 +1,4 @@
-import { metricsOf } from './history.js';
+import { metricsOf } from './metrics.js';
 import type { Count, Report } from './model.js';
 
 /** A figure on both sides; null where a side has it not. */
@@ -67,7 +67,7 @@ function counted(row: Count | null): Count | null {
 }
 
 /** Names of the first side in its order, then those of the second alone. */
-function merge<T>(
+export function merge<T>(
   as: readonly (readonly [string, T])[],
   bs: readonly (readonly [string, T])[],
 ): { readonly name: string; readonly before: T | null; readonly after: T | null }[] {

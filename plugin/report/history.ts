@@ -1,6 +1,6 @@
 import { CodedError } from '../errors.js';
-import { REASONS } from '../roots/root.js';
-import type { Compressed, Report } from './model.js';
+import { metricsOf } from './metrics.js';
+import type { Report } from './model.js';
 
 /** One line of a history: one report. A history is JSON Lines, oldest first. */
 export interface HistoryLine {
@@ -23,30 +23,6 @@ export interface HistoryLabels {
   /** ISO 8601 with a time zone. */
   readonly time: string;
   readonly commit: string;
-}
-
-/**
- * The figures of a report by name; all are bytes, but for `*.types`. `btf.full`, `btf.base`, `btf.rest` (with `.types`),
- * `image.file`, `carrier.file`, each also by compressor (`btf.base.gzip`) where it was measured; `modules.btf`; `root.<reason>`, 0
- * where nothing stays for it.
- */
-export function metricsOf(report: Report): Map<string, number> {
-  const metrics = new Map<string, number>();
-  const put = (name: string, bytes: number, compressed: Compressed): void => {
-    metrics.set(name, bytes);
-    for (const [compressor, size] of Object.entries(compressed))
-      if (size !== null) metrics.set(`${name}.${compressor}`, size);
-  };
-  for (const part of ['full', 'base', 'rest'] as const) {
-    put(`btf.${part}`, report[part].bytes, report[part].compressed);
-    metrics.set(`btf.${part}.types`, report[part].types);
-  }
-  const { image, carrier, modules, reasons } = report;
-  if (image !== undefined) put('image.file', image.after.bytes, image.after.compressed);
-  if (carrier !== undefined) put('carrier.file', carrier.bytes, carrier.compressed);
-  if (modules !== undefined) metrics.set('modules.btf', modules.after.bytes);
-  for (const reason of REASONS) metrics.set(`root.${reason}`, reasons.find(row => row.reason === reason)?.bytes ?? 0);
-  return metrics;
 }
 
 /** The line of a report, as an object. Throws `history` for labels that no reader would take. */

@@ -1,3 +1,4 @@
+import type { Duplicates } from '../modules/duplicates.js';
 import type { Reason } from '../roots/root.js';
 import type { PartSize } from '../split/partition.js';
 import type { Added, Reach } from '../split/split.js';
@@ -77,6 +78,9 @@ export interface Leaf extends Count {
 
 export const COMPRESSOR_NAMES = ['gzip', 'xz', 'zstd'] as const;
 
+/** Name of the compressor that the kernel's configuration tells (CONFIG_KERNEL_*); of images alone. */
+export const KERNEL_COMPRESSOR = 'kernel';
+
 /** Bytes by compressor; null where the host lacks it. */
 export type Compressed = Readonly<Record<string, number | null>>;
 
@@ -126,6 +130,8 @@ export interface ModulesReport {
   readonly before: Count;
   readonly after: Count;
   readonly rows: readonly ModuleRow[];
+  /** Types of which more than one module has a copy, after the split. Absent in reports of earlier versions. */
+  readonly duplicates?: Duplicates;
 }
 
 export interface ModuleRow {

@@ -75,20 +75,32 @@ const IMAGE = object(
   { linked: described('Linked with the base; otherwise finished before the split.', { const: true }) },
 );
 
-const MODULES = object({
-  mode: oneOf(['keep', 'prune', 'strip']),
-  before: described('BTF of all modules together.', ref('count')),
-  after: ref('count'),
-  rows: list(
-    object({
-      name: TEXT,
-      before: ref('count'),
-      after: ref('count'),
-      copied: NUMBER,
-      signature: oneOf(['none', 'kept', 'dropped', 'made']),
-    }),
-  ),
-});
+const MODULES = object(
+  {
+    mode: oneOf(['keep', 'prune', 'strip']),
+    before: described('BTF of all modules together.', ref('count')),
+    after: ref('count'),
+    rows: list(
+      object({
+        name: TEXT,
+        before: ref('count'),
+        after: ref('count'),
+        copied: NUMBER,
+        signature: oneOf(['none', 'kept', 'dropped', 'made']),
+      }),
+    ),
+  },
+  {
+    duplicates: described(
+      'Types of which more than one module has a copy, after the split.',
+      object({
+        types: NUMBER,
+        bytes: NUMBER,
+        rows: list(object({ kind: TEXT, name: TEXT, modules: NUMBER, bytes: NUMBER })),
+      }),
+    ),
+  },
+);
 
 const ANALYSIS = object({
   retained: list(object({ types: NUMBER, bytes: NUMBER, per: oneOf(RETAINED_PER), name: TEXT, roots: NUMBER })),

@@ -51,6 +51,12 @@ export class NeedGraph {
     return need < this.#btf.count ? need + 1 : 0;
   }
 
+  /** The type to whose record the bytes of a need belong; 0 for a string. */
+  recordOf(need: number): number {
+    const { count } = this.#btf;
+    return need < 2 * count ? (need % count) + 1 : 0;
+  }
+
   /** The need for all of a type of which a need is the name alone, where closure `forward` tells the two apart; -1 for others. */
   wholeOf(need: number): number {
     return need < this.#btf.count && this.#mayBeForward(need + 1) ? this.#whole(need + 1) : -1;

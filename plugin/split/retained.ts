@@ -20,9 +20,15 @@ export interface Retained {
 
 /**
  * What would leave the base without each group of roots: dominators tell it for all of them in one pass, where closing again takes
- * one a group. A type that roots of two groups name stays with either. `types`: of the BTF. Linear in what the roots need.
+ * one a group. A type that roots of two groups name stays with either. `types`: of the BTF.
+ * `onLeaving` is told each need that would leave with a group. Linear in what the roots need.
  */
-export function retainedBy(needs: NeedGraph, types: number, groups: readonly (readonly Root[])[]): Retained {
+export function retainedBy(
+  needs: NeedGraph,
+  types: number,
+  groups: readonly (readonly Root[])[],
+  onLeaving?: (group: number, need: number) => void,
+): Retained {
   const first = groups.length + 1;
   const { graph, met } = graphOf(needs, groups);
   const { dominator, order } = dominatorTree(graph);
@@ -36,6 +42,7 @@ export function retainedBy(needs: NeedGraph, types: number, groups: readonly (re
     const need = met[node - first];
     const id = needs.typeOf(need);
     leaving[id] = group[node];
+    if (group[node] !== 0) onLeaving?.(group[node] - 1, need);
     for (const to of group[node] === 0 ? [0] : [0, group[node]]) {
       if (id !== 0) amounts[to].types++;
       amounts[to].bytes += needs.bytes(need);
@@ -43,6 +50,29 @@ export function retainedBy(needs: NeedGraph, types: number, groups: readonly (re
   }
   leaving[0] = 0;
   return { all: amounts[0], amounts: amounts.slice(1), leaving };
+}
+
+/** What each group of roots would keep alone. Linear in that, for each group. */
+export function reachedFrom(needs: NeedGraph, groups: readonly (readonly Root[])[]): Amount[] {
+  /** By need, 1 + the group that met it last. */
+  const met = new Uint32Array(needs.most);
+  return groups.map((roots, nth) => {
+    const open: number[] = [];
+    const add = (need: number): void => {
+      if (met[need] === nth + 1) return;
+      met[need] = nth + 1;
+      open.push(need);
+    };
+    needs.ofRoots(roots, add);
+    let types = 0;
+    let bytes = 0;
+    for (let done = 0; done < open.length; done++) {
+      if (needs.typeOf(open[done]) !== 0) types++;
+      bytes += needs.bytes(open[done]);
+      needs.follow(open[done], add);
+    }
+    return { types, bytes };
+  });
 }
 
 /** The graph of what groups of roots need: the entry, the groups, then each need in the order in which it is met. */

@@ -29,11 +29,9 @@ test('what retains most comes first, and is what explain says of that type', asy
   t.true(base.types > 6000 && base.bytes > 400_000);
   for (const [nth, { bytes, types, name }] of rows.entries()) {
     t.true(nth === 0 || bytes <= rows[nth - 1].bytes);
-    const id = /\[(\d+)\]$/.exec(name)?.[1] ?? '';
-    const { stdout } = await cli(['explain', id, vmlinux, '--json']);
-    const told = JSON.parse(stdout)[0].reasons.find(
-      ({ chain }: { chain: { id: number }[] }) => chain[0].id === Number(id),
-    );
+    const { stdout } = await cli(['explain', name, vmlinux, '--json']);
+    const [{ id, reasons }] = JSON.parse(stdout);
+    const told = reasons.find(({ chain }: { chain: { id: number }[] }) => chain[0].id === id);
     t.deepEqual(told.alone, { types, bytes });
   }
 });
@@ -53,6 +51,23 @@ test('sets and reasons, of a split folder with either closure', async t => {
     stdout,
     /^what would leave the base \([\d,]+ types in [\d,]+ bytes\) without one reason\n {2}reason .*\n {2}\w+ .* %\n {2}\w+ .* %\n$/,
   );
+});
+
+test('what a root reaches is at least what it retains, and the whole what all of them do', async t => {
+  for (const per of ['reason', 'subsystem']) {
+    const retained = await top(vmlinux, '--top', '100', '--per', per);
+    const reached = await top(vmlinux, '--top', '100', '--per', per, '--by', 'reached');
+    t.deepEqual(retained.base, reached.base);
+    t.is(retained.rows.length, reached.rows.length);
+    for (const { name, types, bytes } of retained.rows) {
+      const row = reached.rows.find(each => each.name === name);
+      t.true(row !== undefined && row.bytes >= bytes && row.types >= types && row.bytes <= reached.base.bytes, name);
+    }
+    t.deepEqual(
+      [...reached.rows].sort((a, b) => b.bytes - a.bytes).map(({ bytes }) => bytes),
+      reached.rows.map(({ bytes }) => bytes),
+    );
+  }
 });
 
 test('a number that is none, and a second question, are usage', async t => {

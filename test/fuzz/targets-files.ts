@@ -109,7 +109,7 @@ export async function explainProgram([object]: readonly Uint8Array[], folder: st
   const out = join(folder, 'min.btf');
   await withFile(folder, 'prog.o', object, async file => {
     await explain(
-      { type: kernel, prog: [file], keep: [], per: 'root', out: join(folder, 'none'), json: false },
+      { type: kernel, prog: [file], keep: [], per: 'root', by: 'retained', out: join(folder, 'none'), json: false },
       quietContext,
     );
     try {

@@ -197,7 +197,16 @@ async function look(bytes: Uint8Array, type: Uint8Array, folder: string): Promis
       () => dump({ file, json: false }, quietContext),
       () =>
         explain(
-          { type: asked, file, prog: [], keep: [], per: 'root', out: join(folder, 'none'), json: false },
+          {
+            type: asked,
+            file,
+            prog: [],
+            keep: [],
+            per: 'root',
+            by: 'retained',
+            out: join(folder, 'none'),
+            json: false,
+          },
           quietContext,
         ),
       () => lint({ file, program: true, json: false, quiet: false }, quietContext),
@@ -212,7 +221,7 @@ async function look(bytes: Uint8Array, type: Uint8Array, folder: string): Promis
 async function retainers(bytes: Uint8Array, folder: string): Promise<void> {
   await withFile(folder, 'file', bytes, file =>
     explain(
-      { type: file, prog: [], keep: [], top: 3, per: 'set', out: join(folder, 'none'), json: false },
+      { type: file, prog: [], keep: [], top: 3, per: 'set', by: 'retained', out: join(folder, 'none'), json: false },
       quietContext,
     ),
   );

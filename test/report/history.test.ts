@@ -1,13 +1,8 @@
 import test from 'ava';
 import fc from 'fast-check';
 import { CodedError } from '../../plugin/errors.js';
-import {
-  encodeHistoryLine,
-  type HistoryLine,
-  historyLine,
-  metricsOf,
-  parseHistory,
-} from '../../plugin/report/history.js';
+import { encodeHistoryLine, type HistoryLine, historyLine, parseHistory } from '../../plugin/report/history.js';
+import { metricsOf } from '../../plugin/report/metrics.js';
 import { seriesOf } from '../../plugin/report/series.js';
 import { REPORT } from '../support/any-report.js';
 

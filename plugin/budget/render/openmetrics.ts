@@ -1,6 +1,5 @@
+import { measuredMetrics, type Unit } from '../../report/metrics.js';
 import { type Checked, totals } from '../checked.js';
-import { measuredMetrics } from '../metrics.js';
-import type { Unit } from '../units.js';
 
 /** OpenMetrics 1.0: every figure that the report has, those of budgets on roots too, and how many budgets are broken. */
 export function renderOpenMetrics({ report, findings }: Checked): string {

@@ -1,6 +1,7 @@
-import { type Change, type Comparison, compareWithBaseline } from '../baseline.js';
+import { type Comparison, compareWithBaseline } from '../baseline.js';
+import type { Figures } from '../compare.js';
 import type { Report } from '../model.js';
-import { headline, imageTable, modulesTable, reasonTable, retainedTables, sizeTable, type Table } from './content.js';
+import { headSentence, reportTables, type Table } from './content.js';
 import { escapeMarkdown, markdownSection } from './markdown.js';
 import { markdownTable, number, signed, signedPercent } from './table.js';
 
@@ -20,14 +21,18 @@ export function renderComment(report: Report, baseline: Report | undefined): str
   const head = [
     COMMENT_MARKER,
     `## BTF of ${escapeMarkdown(input.file)}`,
-    `${headline(report, '**').replace('of', 'Of')}.`,
+    headSentence(report, '**'),
     ...report.warnings.map(warning => `**Warning**: ${escapeMarkdown(warning)}`),
   ];
   const sections = [
     ...(comparison === undefined ? [] : comparisonSections(comparison)),
-    ...[sizeTable(report), imageTable(report), modulesTable(report)].flatMap(folded),
-    ...[reasonTable(report), ...retainedTables(report, 20)].flatMap(folded),
+    ...reportTables(report, 20).map(folded),
   ];
+  return fitted(head, sections);
+}
+
+/** What fits into a comment: the head, and sections until one does not. */
+export function fitted(head: readonly string[], sections: readonly string[]): string {
   let text = head.join('\n\n');
   let left = 0;
   for (const section of sections) {
@@ -38,16 +43,15 @@ export function renderComment(report: Report, baseline: Report | undefined): str
   return `${text}${left === 0 ? '' : `\n\n${left} more sections are in the report itself.`}\n`;
 }
 
-function folded(table: Table | undefined): string[] {
-  if (table === undefined) return [];
-  return [fold(table.title, markdownSection(table)[1])];
+function folded(table: Table): string {
+  return fold(table.title, markdownSection(table)[1]);
 }
 
-const fold = (title: string, text: string): string =>
+export const fold = (title: string, text: string): string =>
   `<details><summary>${escapeMarkdown(title)}</summary>\n\n${text}\n\n</details>`;
 
 function comparisonSections({ changed, unchanged, remarks }: Comparison): string[] {
-  const table = (rows: readonly Change[]): string => markdownTable(CHANGE_HEAD, rows.map(changeCells));
+  const table = (rows: readonly Figures[]): string => markdownTable(CHANGE_HEAD, rows.map(changeCells));
   return [
     ...remarks.map(remark => `**Note**: ${escapeMarkdown(remark)}`),
     changed.length === 0 ? 'Nothing changed against the baseline.' : table(changed),
@@ -57,11 +61,11 @@ function comparisonSections({ changed, unchanged, remarks }: Comparison): string
 
 export const CHANGE_HEAD = ['figure', 'baseline', 'now', 'change', 'of baseline'];
 
-export function changeCells({ metric, before, after }: Change): string[] {
-  const cell = (value: number | undefined): string => (value === undefined ? '-' : number(value));
-  const both = before !== undefined && after !== undefined;
+export function changeCells({ name, before, after }: Figures): string[] {
+  const cell = (value: number | null): string => (value === null ? '-' : number(value));
+  const both = before !== null && after !== null;
   return [
-    metric,
+    name,
     cell(before),
     cell(after),
     both ? signed(after - before) : '-',

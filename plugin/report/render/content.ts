@@ -1,4 +1,4 @@
-import type { Compressed, Count, Report, RetainedRow } from '../model.js';
+import { type Compressed, type Count, KERNEL_COMPRESSOR, type Report, type RetainedRow } from '../model.js';
 import { number, percent } from './table.js';
 
 /** Head and rows of the tables that more than one format shows; cells are plain text. */
@@ -16,7 +16,7 @@ function compressedCells(names: readonly string[], sizes: Compressed): string[] 
 }
 
 export function sizeTable(report: Report): Table {
-  const compressors = Object.keys(report.compressors);
+  const compressors = Object.keys(report.full.compressed);
   const sides = (['full', 'base', 'rest'] as const).map(name => {
     const side = report[name];
     return [
@@ -56,6 +56,13 @@ export function sizeTable(report: Report): Table {
   };
 }
 
+/** The kernel's own is told by its program. */
+export function compressorName({ compressors }: Report, name: string): string {
+  if (name !== KERNEL_COMPRESSOR) return name;
+  const command = compressors[name] ?? '';
+  return command.startsWith('not measured') ? 'the kernel’s own' : `the kernel’s own (${command.split(' ')[0]})`;
+}
+
 export function imageTable(report: Report): Table | undefined {
   const { image } = report;
   if (image === undefined) return undefined;
@@ -69,7 +76,7 @@ export function imageTable(report: Report): Table | undefined {
     rows: [
       row('nothing', image.before.bytes, image.after.bytes),
       ...Object.keys(report.compressors).map(name =>
-        row(name, image.before.compressed[name], image.after.compressed[name]),
+        row(compressorName(report, name), image.before.compressed[name], image.after.compressed[name]),
       ),
     ],
   };
@@ -126,7 +133,7 @@ const PER: readonly (readonly [per: RetainedRow['per'], title: string])[] = [
 ];
 
 /** Tables of what retains how much; of roots the first `most`. None for a report without an analysis. */
-export function retainedTables(report: Report, most = 200): Table[] {
+export function retainedTables(report: Report, most: number): Table[] {
   const rows = report.analysis?.retained ?? [];
   return PER.map(([per, title]) => ({
     title,
@@ -142,6 +149,40 @@ export function retainedTables(report: Report, most = 200): Table[] {
         percent(bytes, report.base.bytes),
       ]),
   })).filter(table => table.rows.length > 0);
+}
+
+/** Types that several modules have; undefined where none are known. */
+export function duplicatesTable({ modules }: Report): Table | undefined {
+  const duplicates = modules?.duplicates;
+  if (duplicates === undefined || duplicates.rows.length === 0) return undefined;
+  return {
+    title: `Types of which several modules have a copy (${number(duplicates.bytes)} bytes in ${number(duplicates.types)} copies more than one)`,
+    head: ['type', 'modules', 'bytes of all copies but one'],
+    rows: duplicates.rows.map(({ kind, name, modules, bytes }) => [
+      `${kind} ${name === '' ? '(anonymous)' : name}`,
+      number(modules),
+      number(bytes),
+    ]),
+  };
+}
+
+/** All tables of a report, in their order; of what single roots retain the first `most`. */
+export function reportTables(report: Report, most: number): Table[] {
+  return [
+    sizeTable(report),
+    imageTable(report),
+    modulesTable(report),
+    duplicatesTable(report),
+    reasonTable(report),
+    kindTable(report),
+    largestTable(report),
+    ...retainedTables(report, most),
+  ].filter(table => table !== undefined);
+}
+
+/** The headline as a sentence. */
+export function headSentence(report: Report, mark = ''): string {
+  return `O${headline(report, mark).slice(1)}.`;
 }
 
 /** What was there, and what of it must stay, with `mark` around that. */

@@ -1,7 +1,7 @@
 import type { Report } from '../model.js';
 
 /** A line of CSV (RFC 4180, with LF as Buildroot writes it). */
-function line(cells: readonly (string | number)[]): string {
+export function csvLine(cells: readonly (string | number)[]): string {
   return cells
     .map(String)
     .map(cell => (/[",\r\n]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell))
@@ -36,7 +36,7 @@ export function renderCsv(report: Report): string {
   for (const { per, name, roots, types, bytes } of analysis?.retained ?? [])
     put(`retained by ${per}`, name, { roots, types, bytes });
   for (const [i, { types, bytes }] of (analysis?.curve ?? []).entries()) put('curve', String(i), { types, bytes });
-  return `${rows.map(line).join('\n')}\n`;
+  return `${rows.map(csvLine).join('\n')}\n`;
 }
 
 /** Names of packages in {@link renderFileSizes}: who a file comes from. */
@@ -73,5 +73,5 @@ export function renderFileSizes(report: Report): string {
     share(bytes, sum(owner)),
     share(bytes, sum()),
   ]);
-  return `${[head, ...rows].map(line).join('\n')}\n`;
+  return `${[head, ...rows].map(csvLine).join('\n')}\n`;
 }

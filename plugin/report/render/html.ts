@@ -2,7 +2,9 @@ import { type Comparison, compareWithBaseline } from '../baseline.js';
 import type { Report } from '../model.js';
 import { CHANGE_HEAD, changeCells } from './comment.js';
 import {
+  duplicatesTable,
   headline,
+  headSentence,
   imageTable,
   kindTable,
   largestTable,
@@ -12,21 +14,24 @@ import {
   retainedTables,
   sizeTable,
 } from './content.js';
+import { page } from './html/page.js';
 import { bars, curve, htmlTable, section } from './html/parts.js';
-import { SCRIPT, STYLE } from './html/style.js';
 import { COLOURED_BY, fills } from './pictures.js';
 import { MAP_HEIGHT, MAP_WIDTH, treemapShapes } from './treemap.js';
 import { escapeXml } from './xml.js';
+
+/** Roots in the table of what each retains. */
+const MOST_ROOTS = 200;
 
 /** One page without network, readable without scripts. Throws `report-foreign` for a baseline of another architecture. */
 export function renderHtml(report: Report, baseline?: Report): string {
   const { input, analysis } = report;
   const what = [input.architecture, input.vermagic, `closure ${report.closure}`].filter(part => part !== undefined);
-  const title = escapeXml(`BTF of ${input.file}`);
+  const title = `BTF of ${input.file}`;
   const parts = [
-    `<h1>${title}</h1>`,
+    `<h1>${escapeXml(title)}</h1>`,
     `<p class="soft">${escapeXml(what.join(', '))}</p>`,
-    `<p class="lead">${escapeXml(headline(report).replace('of', 'Of'))}.</p>`,
+    `<p class="lead">${escapeXml(headSentence(report))}</p>`,
     ...report.warnings.map(warning => `<p><strong>Warning:</strong> ${escapeXml(warning)}</p>`),
     baseline === undefined ? '' : comparison(compareWithBaseline(report, baseline)),
     bars(report),
@@ -34,35 +39,15 @@ export function renderHtml(report: Report, baseline?: Report): string {
     section(sizeTable(report)),
     section(imageTable(report)),
     section(modulesTable(report)),
+    section(duplicatesTable(report)),
     section(reasonTable(report)),
-    ...retainedTables(report).map(section),
+    ...retainedTables(report, MOST_ROOTS).map(section),
     curve(analysis?.curve ?? []),
     section(kindTable(report)),
     section(largestTable(report)),
     remarks(report),
   ];
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:">
-<title>${title}</title>
-<link rel="icon" href="data:,">
-<style>
-${STYLE}
-</style>
-</head>
-<body>
-<main>
-${parts.filter(part => part !== '').join('\n')}
-</main>
-<script>
-${SCRIPT}
-</script>
-</body>
-</html>
-`;
+  return page(title, parts);
 }
 
 function comparison({ changed, unchanged, remarks }: Comparison): string {

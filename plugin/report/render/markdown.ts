@@ -1,16 +1,6 @@
 import { printable } from '../../printable.js';
 import type { Report } from '../model.js';
-import {
-  headline,
-  imageTable,
-  kindTable,
-  largestTable,
-  modulesTable,
-  notes,
-  reasonTable,
-  sizeTable,
-  type Table,
-} from './content.js';
+import { headSentence, notes, reportTables, type Table } from './content.js';
 import { markdownTable } from './table.js';
 
 /** GitHub-flavoured markdown. */
@@ -18,18 +8,11 @@ export function renderMarkdown(report: Report): string {
   const { input } = report;
   const parts = [
     `# BTF of ${escapeMarkdown(input.file)}`,
-    `${headline(report, '**').replace('of', 'Of')}.`,
+    headSentence(report, '**'),
     ...(input.architecture === undefined
       ? []
       : [`${escapeMarkdown(input.architecture)}, ${escapeMarkdown(input.vermagic ?? '')}`]),
-    ...[
-      sizeTable(report),
-      imageTable(report),
-      modulesTable(report),
-      reasonTable(report),
-      kindTable(report),
-      largestTable(report),
-    ].flatMap(table => (table === undefined ? [] : markdownSection(table))),
+    ...reportTables(report, 20).flatMap(markdownSection),
     ...(notes(report).length === 0 ? [] : [notes(report).map(escapeMarkdown).join('\n')]),
     ...report.warnings.map(warning => `**Warning**: ${escapeMarkdown(warning)}`),
     `## Proved\n\n${report.proved.map(line => `- ${line}`).join('\n')}`,

@@ -1,41 +1,30 @@
 import { printable } from '../../printable.js';
 import type { Report } from '../model.js';
-import {
-  headline,
-  imageTable,
-  kindTable,
-  largestTable,
-  modulesTable,
-  notes,
-  reasonTable,
-  retainedTables,
-  sizeTable,
-  type Table,
-} from './content.js';
+import { headline, notes, reportTables, type Table } from './content.js';
 import { alignColumns } from './table.js';
 
-/** For the terminal: no colours, no control characters but newlines. */
-export function renderText(report: Report): string {
+/** SGR codes of ECMA-48, by what a line is. */
+const STYLES = { title: 1, warning: 33 } as const;
+
+/** For the terminal: no control characters but newlines, and those of the colours where they are asked for. */
+export function renderText(report: Report, colours = false): string {
   const { input } = report;
   const what = [input.architecture, input.vermagic].filter(part => part !== undefined).join(', ');
+  const paint = (style: keyof typeof STYLES, line: string): string =>
+    colours ? `\u001b[${STYLES[style]}m${printable(line)}\u001b[0m` : printable(line);
   const lines = [
-    `${input.file}${what === '' ? '' : ` (${what})`}`,
-    headline(report),
-    ...[
-      sizeTable(report),
-      imageTable(report),
-      modulesTable(report),
-      reasonTable(report),
-      kindTable(report),
-      largestTable(report),
-      ...retainedTables(report, 20),
-    ].flatMap(table => (table === undefined ? [] : textSection(table))),
+    paint('title', `${input.file}${what === '' ? '' : ` (${what})`}`),
+    printable(headline(report)),
+    ...reportTables(report, 20).flatMap(table => {
+      const [empty, title, ...rows] = textSection(table);
+      return [empty, paint('title', title), ...rows.map(printable)];
+    }),
     '',
-    ...notes(report),
-    ...report.warnings.map(warning => `warning: ${warning}`),
+    ...notes(report).map(printable),
+    ...report.warnings.map(warning => paint('warning', `warning: ${warning}`)),
     `proved: ${report.proved.length} invariants of base, rest and full${provedOfImage(report)}`,
   ];
-  return `${lines.map(printable).join('\n')}\n`;
+  return `${lines.join('\n')}\n`;
 }
 
 function provedOfImage({ image }: Report): string {
@@ -45,7 +34,7 @@ function provedOfImage({ image }: Report): string {
     : '; no byte of the image outside .BTF and .BTF_ids changed';
 }
 
-const LEFT = ['side', 'signature', 'what'];
+const LEFT = ['side', 'signature', 'what', 'architecture', 'closure', 'report'];
 
 /** An empty line, the title and the rows. */
 export function textSection(table: Table): string[] {

@@ -1,5 +1,5 @@
 import type { Count, Report } from '../../model.js';
-import type { Table } from '../content.js';
+import { compressorName, type Table } from '../content.js';
 import { number, percent } from '../table.js';
 import { escapeXml } from '../xml.js';
 
@@ -34,13 +34,14 @@ interface Pair {
 }
 
 /** Flash and RAM before and after, as far as the report knows them. */
-function pairs({ image, full, base, input }: Report): Pair[] {
+function pairs(report: Report): Pair[] {
+  const { image, full, base, input } = report;
   const btf = { name: 'BTF in vmlinux', before: input.btfBytes, after: base.bytes };
   if (image === undefined) return [{ ...btf, before: full.bytes }];
   const measured = Object.entries(image.before.compressed).flatMap(([name, before]) => {
     const after = image.after.compressed[name];
     return typeof before === 'number' && typeof after === 'number'
-      ? [{ name: `Flash: the image, compressed with ${name}`, before, after }]
+      ? [{ name: `Flash: the image, compressed with ${compressorName(report, name)}`, before, after }]
       : [];
   });
   const flash =

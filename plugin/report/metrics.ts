@@ -1,7 +1,9 @@
 import { nearest } from '../nearest.js';
-import { COMPRESSOR_NAMES, type Measured, type Report } from '../report/model.js';
 import { REASONS } from '../roots/root.js';
-import type { Unit } from './units.js';
+import { COMPRESSOR_NAMES, KERNEL_COMPRESSOR, type Measured, type Report } from './model.js';
+
+/** What a metric is measured in. */
+export type Unit = 'bytes' | 'count';
 
 /** A figure of a report; `whole` is what a percent is of. Or why the report has it not. */
 export type Reading = { readonly value: number; readonly whole?: number } | { readonly missing: string };
@@ -19,8 +21,8 @@ export interface Metric {
 export interface Family {
   /** `btf.base`, or with the place of an argument, `root.<reason>`. */
   readonly name: string;
-  /** Also as `NAME.gzip`, `NAME.xz`, `NAME.zstd`. */
-  readonly compressed: boolean;
+  /** Also as `NAME.gzip` and so on. */
+  readonly compressors: readonly string[];
   readonly unit: Unit;
   readonly what: string;
   readonly whole: string | undefined;
@@ -31,11 +33,14 @@ export interface Family {
 /** Where a metric takes its whole from the budget instead of the report: key `partition`. */
 export const PARTITION_METRIC = 'image.partition';
 
+/** What an image is measured with. */
+const IMAGE_COMPRESSORS = [...COMPRESSOR_NAMES, KERNEL_COMPRESSOR];
+
 /** Every metric. docs/budgets.md has the same table. */
 export const FAMILIES: readonly Family[] = [
   {
     name: 'btf.full',
-    compressed: true,
+    compressors: COMPRESSOR_NAMES,
     unit: 'bytes',
     what: 'the BTF of vmlinux, base and rest as one',
     whole: undefined,
@@ -44,7 +49,7 @@ export const FAMILIES: readonly Family[] = [
   ...(['base', 'rest'] as const).map(
     (part): Family => ({
       name: `btf.${part}`,
-      compressed: true,
+      compressors: COMPRESSOR_NAMES,
       unit: 'bytes',
       what: part === 'base' ? 'the BTF that stays in vmlinux, without padding' : 'the BTF that moves to vmlinux_btf.ko',
       whole: '`btf.full`',
@@ -53,16 +58,26 @@ export const FAMILIES: readonly Family[] = [
     }),
   ),
   {
-    name: 'btf.base.types',
-    compressed: false,
+    name: 'btf.full.types',
+    compressors: [],
     unit: 'count',
-    what: 'types in the base',
-    whole: 'the types of `btf.full`',
-    read: ({ base, full }) => ({ value: base.types, whole: full.types }),
+    what: 'types of both together',
+    whole: undefined,
+    read: ({ full }) => ({ value: full.types }),
   },
+  ...(['base', 'rest'] as const).map(
+    (part): Family => ({
+      name: `btf.${part}.types`,
+      compressors: [],
+      unit: 'count',
+      what: `types in the ${part}`,
+      whole: 'the types of `btf.full`',
+      read: report => ({ value: report[part].types, whole: report.full.types }),
+    }),
+  ),
   {
     name: 'image.file',
-    compressed: true,
+    compressors: IMAGE_COMPRESSORS,
     unit: 'bytes',
     what: 'the loadable bytes of vmlinux after the split, which a boot image is made of',
     whole: 'the same before the split',
@@ -70,7 +85,7 @@ export const FAMILIES: readonly Family[] = [
   },
   {
     name: PARTITION_METRIC,
-    compressed: true,
+    compressors: IMAGE_COMPRESSORS,
     unit: 'bytes',
     what: '`image.file` in the flash partition whose size is `partition` of the budget',
     whole: '`partition`',
@@ -81,7 +96,7 @@ export const FAMILIES: readonly Family[] = [
   },
   {
     name: 'ram.resident',
-    compressed: false,
+    compressors: [],
     unit: 'bytes',
     what: 'RAM that the BTF of vmlinux holds for ever: all bytes of `.BTF`, padding too, and a pointer for each type in it',
     whole: 'the same of a kernel without the split',
@@ -90,7 +105,7 @@ export const FAMILIES: readonly Family[] = [
   },
   {
     name: 'carrier.file',
-    compressed: true,
+    compressors: COMPRESSOR_NAMES,
     unit: 'bytes',
     what: '`vmlinux_btf.ko`',
     whole: undefined,
@@ -98,7 +113,7 @@ export const FAMILIES: readonly Family[] = [
   },
   {
     name: 'modules.btf',
-    compressed: false,
+    compressors: [],
     unit: 'bytes',
     what: '`.BTF` and `.BTF.base` of all modules after the split, together and uncompressed',
     whole: 'the same before the split',
@@ -109,7 +124,7 @@ export const FAMILIES: readonly Family[] = [
   },
   {
     name: 'total.flash',
-    compressed: true,
+    compressors: COMPRESSOR_NAMES,
     unit: 'bytes',
     what: 'all of it on flash: `image.file` and `carrier.file`, compressed alike, and `modules.btf` uncompressed (0 without modules)',
     whole: 'image and `modules.btf` before the split',
@@ -117,7 +132,7 @@ export const FAMILIES: readonly Family[] = [
   },
   {
     name: 'root.<reason>',
-    compressed: false,
+    compressors: [],
     unit: 'bytes',
     what: 'what stays for one reason, each byte of the base counted for one; 0 where nothing does',
     whole: '`btf.base`',
@@ -128,7 +143,7 @@ export const FAMILIES: readonly Family[] = [
   },
   {
     name: 'retained.<root>',
-    compressed: false,
+    compressors: [],
     unit: 'bytes',
     what: 'what would leave the base without one root, named as `kind:name`, such as `func:bpf_skb_ct_lookup`',
     whole: '`btf.base`',
@@ -141,7 +156,10 @@ const NO_IMAGE = { missing: 'the report is of bare BTF, without an image' } as c
 function sized(report: Report, { bytes, compressed }: Measured, compressor: string | undefined): Reading {
   if (compressor === undefined) return { value: bytes };
   const value = Object.hasOwn(compressed, compressor) ? compressed[compressor] : undefined;
-  if (value === undefined) return { missing: `the report was made without ${compressor} (--sizes)` };
+  if (value === undefined)
+    return {
+      missing: `the report was made without ${compressor} (--sizes${compressor === KERNEL_COMPRESSOR ? ', and the configuration of the kernel: --kconfig' : ''})`,
+    };
   return value === null
     ? { missing: report.compressors[compressor]?.replace(/^not measured: /, '') ?? `there was no ${compressor}` }
     : { value };
@@ -189,10 +207,10 @@ const RETAINED = 'retained.';
 /** Names that are known without a kernel: all but those of `retained.<root>`. */
 export const METRIC_NAMES: readonly string[] = FAMILIES.flatMap(namesOf);
 
-function namesOf({ name, compressed }: Family): string[] {
+function namesOf({ name, compressors }: Family): string[] {
   if (name === 'root.<reason>') return REASONS.map(reason => `root.${reason}`);
   if (name === 'retained.<root>') return [];
-  return compressed ? [name, ...COMPRESSOR_NAMES.map(compressor => `${name}.${compressor}`)] : [name];
+  return [name, ...compressors.map(compressor => `${name}.${compressor}`)];
 }
 
 /** The metric of a name. */
@@ -207,7 +225,7 @@ export function findMetric(name: string): Metric | undefined {
 }
 
 /** What stands for the argument in a name of a family, undefined where nothing does; false for a name of another. */
-function argumentOf({ name: family, compressed }: Family, name: string): string | undefined | false {
+function argumentOf({ name: family, compressors }: Family, name: string): string | undefined | false {
   if (family === 'root.<reason>') {
     const reason = REASONS.find(one => name === `root.${one}`);
     return reason ?? false;
@@ -215,8 +233,7 @@ function argumentOf({ name: family, compressed }: Family, name: string): string 
   if (family === 'retained.<root>')
     return name.startsWith(RETAINED) && name.length > RETAINED.length ? name.slice(RETAINED.length) : false;
   if (name === family) return undefined;
-  const compressor = COMPRESSOR_NAMES.find(one => compressed && name === `${family}.${one}`);
-  return compressor ?? false;
+  return compressors.find(one => name === `${family}.${one}`) ?? false;
 }
 
 /** `; did you mean btf.base?`, or what metrics there are. */
@@ -230,7 +247,7 @@ export function isPartition({ name }: Metric): boolean {
   return name === PARTITION_METRIC || name.startsWith(`${PARTITION_METRIC}.`);
 }
 
-/** All figures that a report has, by name, but for those of `retained.<root>`. */
+/** All figures that a report has, but for those of `retained.<root>`. */
 export function measuredMetrics(
   report: Report,
 ): { readonly name: string; readonly unit: Unit; readonly value: number }[] {
@@ -240,4 +257,9 @@ export function measuredMetrics(
     const reading = metric.read(report);
     return 'missing' in reading ? [] : [{ name, unit: metric.unit, value: reading.value }];
   });
+}
+
+/** The same by name. */
+export function metricsOf(report: Report): Map<string, number> {
+  return new Map(measuredMetrics(report).map(({ name, value }) => [name, value]));
 }

@@ -1,4 +1,5 @@
 import { COLOURED_BY, fillRules, SHAPE_STYLE } from '../pictures.js';
+import { escapeXml } from '../xml.js';
 
 /** Of the page: one column that is as wide as the window; tables scroll within themselves. */
 const PAGE = `:root{color-scheme:light dark;--back:#fff;--text:#1b1f24;--soft:#57606a;--line:#d0d7de;--panel:#f6f8fa;--link:#0a58ca}
@@ -47,10 +48,10 @@ const CHOSEN = COLOURED_BY.map(
   by => `#by-${by}:not(:checked)~.keys.by-${by}{display:none}\n${fillRules(by, `#by-${by}:checked~.map`)}`,
 ).join('\n');
 
-export const STYLE = `${PAGE}\n${SHAPE_STYLE}\n${CHOSEN}`;
+const STYLE = `${PAGE}\n${SHAPE_STYLE}\n${CHOSEN}`;
 
 /** Sorts a table by the column whose head was clicked; without scripts the tables stand in the order of their bytes. */
-export const SCRIPT = `for (const table of document.querySelectorAll('table.sorts')) {
+const SCRIPT = `for (const table of document.querySelectorAll('table.sorts')) {
   const heads = [...table.tHead.rows[0].cells];
   const body = table.tBodies[0];
   const value = (row, i) => {
@@ -74,3 +75,29 @@ export const SCRIPT = `for (const table of document.querySelectorAll('table.sort
     });
   });
 }`;
+
+/** A page of its own: no network, readable without scripts. `title`: plain text; `parts`: HTML, empty ones are left out. */
+export function page(title: string, parts: readonly string[]): string {
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:">
+<title>${escapeXml(title)}</title>
+<link rel="icon" href="data:,">
+<style>
+${STYLE}
+</style>
+</head>
+<body>
+<main>
+${parts.filter(part => part !== '').join('\n')}
+</main>
+<script>
+${SCRIPT}
+</script>
+</body>
+</html>
+`;
+}

@@ -1,0 +1,132 @@
+import type { Btf } from '../btf/btf.js';
+import { kindName, ROLE_STRING, ROLE_TYPE } from '../btf/kinds.js';
+
+/** A type of which more than one module has a copy of its own. */
+export interface DuplicateRow {
+  readonly kind: string;
+  /** Empty for an anonymous type. */
+  readonly name: string;
+  /** How many modules have it. */
+  readonly modules: number;
+  /** Records of all copies but one. */
+  readonly bytes: number;
+}
+
+export interface Duplicates {
+  /** Copies that another module has too, the first of each type not counted. */
+  readonly types: number;
+  /** Their records, without strings. */
+  readonly bytes: number;
+  /** The largest first, at most 20. */
+  readonly rows: readonly DuplicateRow[];
+}
+
+const MOST_ROWS = 20;
+
+/** References of own types are followed so many steps: types that first differ behind them count as one. */
+const STEPS = 4;
+
+/** Finds types that stand in several modules. Linear in their types; what is kept of each is a number. */
+export class DuplicateFinder {
+  readonly #seen = new Map<number, Seen>();
+  #modules = 0;
+
+  /** `btf`: of a module; `distilled` when its base is its own `.BTF.base`, whose ids mean nothing to other modules. */
+  add(btf: Btf, distilled: boolean): void {
+    this.#modules++;
+    const prints = fingerprints(btf, distilled);
+    for (let i = 0; i < btf.count; i++) {
+      const seen = this.#seen.get(prints[i]);
+      if (seen === undefined) {
+        this.#seen.set(prints[i], { last: this.#modules, modules: 1, row: undefined });
+        continue;
+      }
+      // The same type twice in one module is no matter of others.
+      if (seen.last === this.#modules) continue;
+      seen.last = this.#modules;
+      seen.modules++;
+      seen.row ??= {
+        kind: kindName(btf.kind(btf.firstId + i)),
+        name: btf.name(btf.firstId + i),
+        bytes: (btf.starts[i + 1] - btf.starts[i]) * 4,
+      };
+    }
+  }
+
+  found(): Duplicates {
+    const rows: DuplicateRow[] = [];
+    for (const { modules, row } of this.#seen.values())
+      if (row !== undefined) rows.push({ ...row, modules, bytes: row.bytes * (modules - 1) });
+    rows.sort((a, b) => b.bytes - a.bytes || (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
+    return {
+      types: rows.reduce((sum, { modules }) => sum + modules - 1, 0),
+      bytes: rows.reduce((sum, { bytes }) => sum + bytes, 0),
+      rows: rows.slice(0, MOST_ROWS),
+    };
+  }
+}
+
+interface Seen {
+  /** Number of the module that had it last. */
+  last: number;
+  modules: number;
+  /** Made when a second module has it. */
+  row: { readonly kind: string; readonly name: string; readonly bytes: number } | undefined;
+}
+
+/** A number for each own type: 53 bits of a hash of its record, with the names in it and what it refers to. */
+function fingerprints(btf: Btf, distilled: boolean): Float64Array {
+  const { count } = btf;
+  const [high, low] = [new Uint32Array(count), new Uint32Array(count)];
+  const names = new Names(btf);
+  for (let step = 0; step <= STEPS; step++) {
+    const [wasHigh, wasLow] = [high.slice(), low.slice()];
+    for (let i = 0; i < count; i++) {
+      let a = 0x811c9dc5;
+      let b = 0x9747b28c;
+      for (let at = btf.starts[i]; at < btf.starts[i + 1]; at++) {
+        const word = btf.words[at];
+        const role = btf.roles[at];
+        const own = role === ROLE_TYPE && word >= btf.firstId ? word - btf.firstId : -1;
+        const [x, y] =
+          own >= 0
+            ? [wasHigh[own], wasLow[own]]
+            : role === ROLE_STRING
+              ? [names.hash(word), 1]
+              : role === ROLE_TYPE && distilled && word !== 0
+                ? [names.hash(btf.nameOffset(word)), btf.kind(word)]
+                : [word, 2];
+        a = mix(a, x);
+        b = mix(b ^ y, x + at - btf.starts[i]);
+      }
+      high[i] = a;
+      low[i] = b;
+    }
+  }
+  return Float64Array.from(high, (a, i) => a * 2 ** 21 + (low[i] >>> 11));
+}
+
+function mix(hash: number, word: number): number {
+  const mixed = Math.imul(hash ^ word, 0x01000193);
+  return (mixed ^ (mixed >>> 15)) >>> 0;
+}
+
+/** Hashes of names, each made once. */
+class Names {
+  readonly #btf: Btf;
+  readonly #hashes = new Map<number, number>();
+
+  constructor(btf: Btf) {
+    this.#btf = btf;
+  }
+
+  hash(offset: number): number {
+    const known = this.#hashes.get(offset);
+    if (known !== undefined) return known;
+    const name = this.#btf.string(offset);
+    let hash = 0x811c9dc5;
+    for (let i = 0; i < name.length; i++) hash = mix(hash, name.charCodeAt(i));
+    this.#hashes.set(offset, hash);
+    return hash;
+  }
+}
