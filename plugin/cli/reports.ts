@@ -1,7 +1,16 @@
 import type { Argv } from 'yargs';
 import type { Context } from '../commands/context.js';
 import { checkOptions } from './check-options.js';
-import { baseOption, configOption, jsonOption, listOption, quietOption, text } from './options.js';
+import {
+  baseOption,
+  configOption,
+  jsonOption,
+  listOption,
+  mapOption,
+  quietOption,
+  symversOption,
+  text,
+} from './options.js';
 
 /** Adds the commands that read reports, or make them of what others wrote. */
 export function reportCommands(cli: Argv, context: Context): Argv {
@@ -15,7 +24,8 @@ export function reportCommands(cli: Argv, context: Context): Argv {
             type: 'string',
             array: true,
             default: [] as string[],
-            describe: 'out folder, object tree of a build through kbuild, or report.json (default: out)',
+            describe:
+              'out folder, object tree of a build through kbuild, report.json, or a file with BTF (default: out)',
           })
           .option('merge', {
             type: 'boolean',
@@ -29,6 +39,11 @@ export function reportCommands(cli: Argv, context: Context): Argv {
           })
           .option('to', { ...text, describe: 'folder that the formats are written to' })
           .option('baseline', { ...text, describe: 'an earlier report.json, to compare with' })
+          .option('system-map', { ...mapOption, describe: 'System.map of a file that is not split yet' })
+          .option('module-symvers', symversOption)
+          .option('roots', { ...text, describe: 'roots of one that has no symbols: an id or kind:name a line' })
+          .option('closure', { ...text, describe: 'that one, split so: complete (default), forward, auto' })
+          .option('sizes', { ...text, describe: 'compressors to measure that one with (default: none)' })
           .option('original', { ...text, describe: 'the file that was split, when it has moved' })
           .option('history', { ...text, describe: 'JSON Lines file that gets a line with the figures (see trend)' })
           .option('commit', { ...text, describe: 'label of that line' })

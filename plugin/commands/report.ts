@@ -6,8 +6,10 @@ import { appendTo, writeWhole } from '../host/write-whole.js';
 import { objectTreeOf, reportOfTree } from '../kbuild/report-source.js';
 import { SIDE_FOLDER } from '../kbuild/side-files.js';
 import { nearest } from '../nearest.js';
+import { looksLikeJson } from '../pipeline/diff-input.js';
 import { FILES } from '../pipeline/files.js';
 import { readReport } from '../pipeline/report-file.js';
+import { reportOfFile } from '../pipeline/report-of-file.js';
 import { reportOfOut } from '../pipeline/report-source.js';
 import { printable } from '../printable.js';
 import { FORMATS, MERGED_FORMATS } from '../report/formats.js';
@@ -15,13 +17,20 @@ import { encodeHistoryLine, historyLine } from '../report/history.js';
 import type { Member } from '../report/merged.js';
 import type { Report } from '../report/model.js';
 import type { Context } from './context.js';
+import { parseClosure, parseCompressors } from './split.js';
 
 export interface ReportArguments {
-  /** Out folders, object trees that were built through the hook, or report.json files; without one, the out folder `out`. */
+  /** Out folders, object trees that were built through the hook, report.json files, or files with BTF; without one, the out folder `out`. */
   readonly sources: readonly string[];
   /** Whether several are shown together. */
   readonly merge: boolean;
   readonly original?: string | undefined;
+  /** Of a file that is not split yet. */
+  readonly systemMap?: string | undefined;
+  readonly moduleSymvers?: string | undefined;
+  readonly roots?: string | undefined;
+  readonly closure?: string | undefined;
+  readonly sizes?: string | undefined;
   /** Comma-separated. */
   readonly format: string;
   readonly to?: string | undefined;
@@ -63,7 +72,7 @@ async function renderOne(args: ReportArguments, context: Context): Promise<Rende
   if (args.history !== undefined && args.commit === undefined)
     throw new CodedError('usage', '--history wants a --commit, the label of its line');
   context.onStage('reading');
-  const shown = await open(source, args.original);
+  const shown = await open(source, args, context);
   const baseline = args.baseline === undefined ? undefined : (await readReport(args.baseline)).report;
   if (args.history !== undefined) {
     const time = args.time ?? new Date().toISOString();
@@ -85,7 +94,7 @@ async function renderMerged(args: ReportArguments, context: Context): Promise<Re
   const reports: Member[] = [];
   for (const source of sourcesOf(args)) {
     context.onStage(`reading ${source}`);
-    reports.push({ source, report: await open(source, undefined) });
+    reports.push({ source, report: await open(source, args, context) });
   }
   return formats.map(({ file, render }) => ({ file, text: render({ schemaVersion: 1, reports }) }));
 }
@@ -115,8 +124,31 @@ function reportsIn(source: string): string[] {
   return isFolder ? [join(source, FILES.report), join(source, SIDE_FOLDER, FILES.report)] : [source];
 }
 
-async function open(source: string, original: string | undefined): Promise<Report> {
-  if (statSync(source, { throwIfNoEntry: false })?.isDirectory() !== true) return (await readReport(source)).report;
+async function open(source: string, args: ReportArguments, context: Context): Promise<Report> {
+  const isFolder = statSync(source, { throwIfNoEntry: false })?.isDirectory() === true;
+  if (!isFolder && !looksLikeJson(source)) return reportOfUnsplit(source, args, context);
+  const { systemMap, moduleSymvers, roots, closure, sizes } = args;
+  if ([systemMap, moduleSymvers, roots, closure, sizes].some(given => given !== undefined) && !args.merge)
+    throw new CodedError(
+      'usage',
+      '--system-map, --module-symvers, --roots, --closure and --sizes are for a file that is not split yet',
+      {
+        file: source,
+      },
+    );
+  if (!isFolder) return (await readReport(source)).report;
   const objtree = existsSync(join(source, SPLIT_JSON)) ? undefined : objectTreeOf(source);
-  return objtree === undefined ? reportOfOut(source, original) : reportOfTree(objtree);
+  return objtree === undefined ? reportOfOut(source, args.original) : reportOfTree(objtree);
+}
+
+function reportOfUnsplit(file: string, args: ReportArguments, context: Context): Promise<Report> {
+  if (args.original !== undefined) throw new CodedError('usage', '--original is for an out folder', { file });
+  return reportOfFile(file, {
+    systemMap: args.systemMap,
+    moduleSymvers: args.moduleSymvers,
+    rootsFile: args.roots,
+    reach: parseClosure(args.closure ?? 'complete'),
+    compressors: parseCompressors(args.sizes ?? 'none'),
+    onStage: context.onStage,
+  });
 }

@@ -25,12 +25,19 @@ export class ElfFile {
   readonly source: ByteSource;
   readonly header: ElfHeader;
   readonly sections: readonly ElfSection[];
+  readonly #unplaced: string | undefined;
   #addresses: AddressMap | undefined;
 
-  private constructor(source: ByteSource, header: ElfHeader, sections: readonly ElfSection[]) {
+  private constructor(
+    source: ByteSource,
+    header: ElfHeader,
+    sections: readonly ElfSection[],
+    unplaced: string | undefined,
+  ) {
     this.source = source;
     this.header = header;
     this.sections = sections;
+    this.#unplaced = unplaced;
   }
 
   /** True when the first four bytes are the ELF magic. */
@@ -38,10 +45,13 @@ export class ElfFile {
     return hasMagic(source);
   }
 
-  /** Throws `elf-not`, `elf-header`, `elf-sections` or `file-truncated`. */
-  static open(source: ByteSource): ElfFile {
+  /**
+   * `unplaced`: name of a section that is not where its address says, and is read at no address. Throws `elf-not`, `elf-header`,
+   * `elf-sections` or `file-truncated`.
+   */
+  static open(source: ByteSource, unplaced?: string): ElfFile {
     const header = readHeader(source);
-    return new ElfFile(source, header, readSections(source, header));
+    return new ElfFile(source, header, readSections(source, header), unplaced);
   }
 
   get is64(): boolean {
@@ -145,7 +155,9 @@ export class ElfFile {
 
   #locate(address: bigint): { section: ElfSection; offset: number } {
     this.#addresses ??= new AddressMap(
-      this.sections.filter(({ flags, type }) => (flags & SHF_ALLOC) !== 0 && type !== SHT_NOBITS),
+      this.sections.filter(
+        ({ flags, type, name }) => (flags & SHF_ALLOC) !== 0 && type !== SHT_NOBITS && name !== this.#unplaced,
+      ),
     );
     const section = this.#addresses.find(address);
     if (section === undefined) throw this.#noAddress(address);

@@ -1,6 +1,6 @@
 import { writeSync } from 'node:fs';
 import { CodedError } from '../errors.js';
-import { SHF_ALLOC } from './constants.js';
+import { PT_LOAD, SHF_ALLOC } from './constants.js';
 import type { ElfFile, ElfSection } from './file.js';
 import { overwriteSection } from './overwrite.js';
 
@@ -8,14 +8,14 @@ import { overwriteSection } from './overwrite.js';
 const SIZE_OFFSET = { 32: 20, 64: 32 } as const;
 
 /**
- * Gives a section that is not loaded other data, in place: `bytes` at its offset, and their number as its size. Everything else
+ * Gives a section that no segment loads other data, in place: `bytes` at its offset, and their number as its size. Everything else
  * stays where it is; the bytes behind the new data belong to no section any more. `fd` is open for writing. Throws
  * `write-failed`; `elf-sections` for a section that is loaded or too small.
  */
 export function shrinkSection(fd: number, elf: ElfFile, section: ElfSection, bytes: Uint8Array): void {
   const file = elf.source.name;
   const place = { file, section: section.name };
-  if ((section.flags & SHF_ALLOC) !== 0) throw new CodedError('elf-sections', 'the section is loaded', place);
+  if (isLoaded(elf, section)) throw new CodedError('elf-sections', 'the section is loaded', place);
   if (bytes.length > section.size)
     throw new CodedError('elf-sections', `${bytes.length} bytes for a section of ${section.size}`, place);
   overwriteSection(fd, file, { ...section, size: bytes.length }, bytes);
@@ -29,4 +29,11 @@ export function shrinkSection(fd: number, elf: ElfFile, section: ElfSection, byt
   } catch (error) {
     throw new CodedError('write-failed', (error as NodeJS.ErrnoException).code ?? 'write failed', place, error);
   }
+}
+
+function isLoaded(elf: ElfFile, { flags, offset, size }: ElfSection): boolean {
+  if ((flags & SHF_ALLOC) === 0) return false;
+  return elf
+    .segments()
+    .some(({ type, offset: at, filesz }) => type === PT_LOAD && at <= offset && offset + size <= at + filesz);
 }

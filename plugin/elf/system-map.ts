@@ -8,6 +8,7 @@ import type { ElfSymbol, Symbols } from './symbols.js';
 const MAX_BYTES = 128 << 20;
 const MAX_SYMBOLS = 1 << 22;
 
+const UNKNOWN = 0x3f; // ?
 const SPACE = 0x20;
 const NEWLINE = 0x0a;
 /** What of a map may lie outside all sections: page tables between and behind them, which the linker script leaves room for. */
@@ -223,10 +224,10 @@ function readLines(text: Buffer, elf: ElfFile, file: string): Lines {
   return lines;
 }
 
-/** A letter stands before it, and no blank or control character in it. Labels of ARM assembly have no name at all. */
+/** A letter or `?` (nm knows no letter) stands before it, and no blank or control character in it. Labels of ARM assembly have no name at all. */
 function isName(text: Buffer, start: number, end: number): boolean {
   const letter = text[start - 2] | 0x20;
-  if (letter < 0x61 || letter > 0x7a) return false;
+  if ((letter < 0x61 || letter > 0x7a) && text[start - 2] !== UNKNOWN) return false;
   for (let at = start; at < end; at++) if (text[at] <= SPACE) return false;
   return true;
 }

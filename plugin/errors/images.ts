@@ -5,7 +5,7 @@ export const IMAGE_ERRORS = {
   'image-packed': {
     exit: 3,
     what: 'a boot image or a packed file, not the vmlinux of the build',
-    hint: 'pass the ELF vmlinux from the top of the object tree; inspect and dump read boot images as well',
+    hint: 'pass the ELF vmlinux from the top of the object tree; inspect, dump and diff read boot images as well, report with --roots',
   },
   'image-damaged': { exit: 3, what: 'the boot image is damaged', hint: 'copy or build the image again' },
   'image-unsupported': {

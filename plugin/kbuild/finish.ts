@@ -11,7 +11,8 @@ import { ElfFile, type ElfSection } from '../elf/file.js';
 import { SymbolTable } from '../elf/symbols.js';
 import { CodedError } from '../errors.js';
 import { Compression, type Compressor } from '../host/compress.js';
-import { hashSource, sha256 } from '../host/hash.js';
+import { sha256 } from '../host/hash.js';
+import { hashAside } from '../host/hash-aside.js';
 import { kernelCommands } from '../host/kernel-compressor.js';
 import { type KernelConfig, parseConfig } from '../modules/kconfig.js';
 import { encodePermutation } from '../pipeline/manifest.js';
@@ -62,6 +63,7 @@ export async function finishBuild(objtree: string, options: FinishOptions): Prom
   const link = folder.link();
   if (link === undefined) throw new CodedError('kbuild-none', 'no link.json', { file: folder.path });
   const source = FileSource.open(join(objtree, 'vmlinux'));
+  const hash = hashAside(source);
   try {
     const elf = ElfFile.open(source);
     const section = checkLinked(elf, link);
@@ -71,7 +73,7 @@ export async function finishBuild(objtree: string, options: FinishOptions): Prom
     const names = new NameIndex(btf);
     const roots = folder.roots(link).filter(({ reason }) => reason !== 'tag');
     const split = splitBtf(btf, names, roots, undefined, link.options.closure);
-    checkFiles(folder, link, split);
+    checkFiles(folder, link.files, split);
 
     const symbols = SymbolTable.read(elf);
     const abi = readKernelAbi(elf, symbols, btf, names);
@@ -100,7 +102,7 @@ export async function finishBuild(objtree: string, options: FinishOptions): Prom
         file: 'vmlinux',
         kind: 'vmlinux',
         bytes: source.size,
-        sha256: hashSource(source),
+        sha256: await hash.sha256(),
         btfBytes: original.length,
         architecture: `${machineName(header.machine)} ${header.class} bit ${header.order}-endian`,
         vermagic: abi.vermagic.trim(),
@@ -122,6 +124,7 @@ export async function finishBuild(objtree: string, options: FinishOptions): Prom
   } catch (error) {
     throw error instanceof CodedError ? error.in(source.name) : error;
   } finally {
+    await hash.stop();
     source.close();
   }
 }
@@ -145,8 +148,8 @@ export function checkLinked(elf: ElfFile, link: LinkRecord): ElfSection {
   return section;
 }
 
-/** What stands on the disk is what has just been proved. */
-function checkFiles(folder: SideFolder, link: LinkRecord, split: Split): void {
+/** The files that the link wrote, by their hashes, to which readers hold them, are what has just been proved. */
+function checkFiles(folder: SideFolder, files: LinkRecord['files'], split: Split): void {
   const inBase = split.inBase();
   for (const [name, bytes] of [
     [SIDE_FILES.base, split.base],
@@ -156,7 +159,7 @@ function checkFiles(folder: SideFolder, link: LinkRecord, split: Split): void {
     [SIDE_FILES.inBase, encodePermutation(inBase.ids)],
     [SIDE_FILES.levels, inBase.levels],
   ] as const)
-    if (Buffer.compare(folder.read(link, name), bytes) !== 0)
+    if (sha256(bytes) !== files.find(file => file.name === name)?.sha256)
       throw new CodedError('invariant', `the split of ${SIDE_FILES.original} does not give this file again`, {
         file: folder.file(name),
       });

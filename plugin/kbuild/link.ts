@@ -52,7 +52,8 @@ export function splitAtLink(adapter: Adapter, file: string, objtree: string, opt
   folder.clear();
   const source = FileSource.open(file);
   try {
-    const elf = ElfFile.open(source);
+    // lld leaves a place for .BTF, into which llvm-objcopy puts far more than there is room for: it then lies over all that follows.
+    const elf = ElfFile.open(source, adapter === 'pahole' ? BTF_SECTION : undefined);
     const linked = adapter === 'pahole' ? afterPahole(elf) : afterResolveBtfids(elf);
     const { btf, names, symbols } = linked;
     const found = kernelRoots({ elf, symbols, btf, names, file, resolvedIds: linked.ids });

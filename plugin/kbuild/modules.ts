@@ -63,7 +63,7 @@ export async function checkNeeds(
       : await scanModules(folder.file(COPIES_FOLDER), built, moduleBtf, kernel, names, closure);
   const { original } = kernel;
   const own = roots.filter(({ reason }) => reason !== 'module');
-  const companions = new Companions(original, names);
+  const companions = Companions.of(original, names);
   const needed = namedRoots(
     original,
     withModuleRoots(original, companions, own, scanned, closure),

@@ -64,8 +64,8 @@ function readChecked(file: string): Promise<Btf> {
   });
 }
 
-/** Whether a file starts as the JSON of an object does, which neither ELF nor BTF does. */
-function looksLikeJson(file: string): boolean {
+/** Whether a file starts as the JSON of an object does, which neither ELF nor BTF nor a boot image does. */
+export function looksLikeJson(file: string): boolean {
   return withFile(file, source => {
     const head = Buffer.from(source.read(0, Math.min(64, source.size))).toString('latin1');
     return /^(\xef\xbb\xbf)?\s*\{/.test(head);

@@ -53,7 +53,7 @@ export async function withExplained<T>(
       const roots = (manifest?.roots ?? kernelRoots(asKernel(opened, names, systemMap)).roots).filter(
         ({ reason }) => reason !== 'tag',
       );
-      const companions = new Companions(btf, names);
+      const companions = Companions.of(btf, names);
       const closure = manifest?.closure ?? 'complete';
       const reachedFrom = (some: readonly Root[]): Reached => reachedBy(btf, names, companions, some, closure);
       const needs = (): NeedGraph => new NeedGraph(btf, companions, closure);

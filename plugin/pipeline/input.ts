@@ -155,11 +155,12 @@ export interface KernelInput extends BtfInput {
 
 /**
  * `systemMap`: path of the System.map, which is read where the file has no symbol table. Throws `elf-kind` for a module or
- * bare BTF, `image-packed` for a kernel out of a boot image, `elf-symbols-missing` for a stripped vmlinux without a map, `system-map`.
+ * bare BTF, `image-packed` for a kernel out of a boot image without a map or that is no ELF file, `elf-symbols-missing` for a stripped vmlinux without a map, `system-map`.
  */
 export function asKernel(input: BtfInput, names: NameIndex, systemMap?: string): KernelInput {
   const { elf, section } = input;
-  if (input.packed !== undefined)
+  // With a System.map the ELF file inside a boot image of x86 has all that is read of a kernel.
+  if (input.packed !== undefined && (elf === undefined || systemMap === undefined))
     throw new CodedError('image-packed', input.packed.layers.join(', '), { file: input.file });
   if (elf === undefined || section === undefined || input.kind !== 'vmlinux') {
     throw new CodedError(

@@ -83,7 +83,7 @@ export async function prepareSplit(
   const roots =
     modules === undefined
       ? asked
-      : withModuleRoots(input.btf, new Companions(input.btf, names), asked, modules, options.reach);
+      : withModuleRoots(input.btf, Companions.of(input.btf, names), asked, modules, options.reach);
   await stage('splitting and proving');
   const split = splitBtf(input.btf, names, roots, target?.kernel.section.size, options.reach);
   await turn();

@@ -155,7 +155,8 @@ function carrierWarning(target: Target | undefined, { forced, signer }: Signing)
   return [`${FILES.carrier} is not signed, and this kernel (${forced}) refuses it: pass --sign-key and --sign-cert`];
 }
 
-function describeKernel(target: Target | undefined): { architecture?: string; vermagic?: string } {
+/** For a report. */
+export function describeKernel(target: Target | undefined): { architecture?: string; vermagic?: string } {
   if (target === undefined) return {};
   const { header } = target.kernel.elf;
   return {

@@ -182,7 +182,7 @@ function checkImage(
   const wanted =
     modules === undefined
       ? roots
-      : withModuleRoots(kernel.btf, new Companions(kernel.btf, kernel.names), roots, modules, manifest.closure);
+      : withModuleRoots(kernel.btf, Companions.of(kernel.btf, kernel.names), roots, modules, manifest.closure);
   // Tags follow their targets: they are no roots of their own, and what needs none has been proved.
   const told = manifest.roots.filter(root => root.reason !== 'tag');
   const wrong = Array.from({ length: Math.max(wanted.length, told.length) }).findIndex(

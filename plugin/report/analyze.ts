@@ -24,7 +24,7 @@ export interface Analyzed {
 
 /** Finds out what takes more than a split: linear in the types, but for dominators (split/dominators.ts). Throws `invariant`. */
 export function analyze({ btf, names, roots, reach, full }: Analyzed): Analysis {
-  const companions = new Companions(btf, names);
+  const companions = Companions.of(btf, names);
   const needs = new NeedGraph(btf, companions, reach);
   const forward = reach === 'forward' ? needs : new NeedGraph(btf, companions, 'forward');
   const sides =

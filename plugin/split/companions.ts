@@ -59,6 +59,15 @@ export class Companions {
   /** Union-find over the rings: a type of the same ring that is nearer to its representative. */
   readonly #toRepresentative: Uint32Array;
 
+  static readonly #known = new WeakMap<Btf, Companions>();
+
+  /** Those of a BTF, found once. */
+  static of(btf: Btf, names: NameIndex): Companions {
+    const known = Companions.#known.get(btf) ?? new Companions(btf, names);
+    Companions.#known.set(btf, known);
+    return known;
+  }
+
   constructor(btf: Btf, names: NameIndex) {
     this.next = new Uint32Array(btf.count + 1);
     this.#toRepresentative = new Uint32Array(btf.count + 1);

@@ -52,7 +52,7 @@ export interface Expansion {
 
 /** `btf`: without a base. Linear in its words. */
 export function expandForward(btf: Btf, names: NameIndex, roots: readonly Root[]): Expansion {
-  const need = levelsOf(btf, new Companions(btf, names), roots);
+  const need = levelsOf(btf, Companions.of(btf, names), roots);
   const leads = leadsToForward(btf, need);
   const copied = copiesForRest(btf, need, leads);
   const inBase = new Uint32Array(btf.count + 1);

@@ -150,7 +150,7 @@ const expandedRoots = (roots: readonly Root[], { definition }: Expansion): Root[
   roots.map(root => ({ ...root, id: definition[root.id] }));
 
 function divide(btf: Btf, names: NameIndex, roots: readonly Root[], paddedTo: number | undefined) {
-  const companions = new Companions(btf, names);
+  const companions = Companions.of(btf, names);
   const closure = closeOver(btf, companions, roots);
   const newIds = permute(closure);
   const parts = partition(btf, closure, newIds, paddedTo);

@@ -33,8 +33,7 @@ for (const { name, layers } of [
     t.deepEqual(packed.layers, layers);
     t.true(btf.types > 90_000);
     // The module names types of the kernel by id and strings by offset: on any other BTF they would be others.
-    const module = readdirSync(join(images, name)).find(file => file.startsWith('tcp_bbr.ko'));
-    const own = await cli(['dump', join(images, name, module ?? ''), '-B', vmlinuz(name)]);
+    const own = await cli(['dump', join(images, name, moduleOf(name)), '-B', vmlinuz(name)]);
     t.is(own.exitCode, 0, own.stderr);
     const kernel = await cli(['dump', vmlinuz(name)]);
     t.is(Number(/^\[(\d+)\]/.exec(own.stdout)?.[1]), btf.types + 1, 'its first id follows the last of the kernel');
@@ -81,8 +80,8 @@ for (const { name, what } of [
 ])
   test(`Debian's ${name} has none, and that is what is said`, async t => {
     if (!have(t, name)) return;
-    for (const command of ['inspect', 'dump']) {
-      const { exitCode, stdout, stderr } = await cli([command, vmlinuz(name)]);
+    for (const command of [['inspect'], ['dump'], ['report'], ['diff', vmlinuz(name)]]) {
+      const { exitCode, stdout, stderr } = await cli([...command, vmlinuz(name)]);
       t.is(exitCode, 3);
       t.is(stdout, '');
       t.is(ERROR_LINE.exec(stderr)?.[1], 'image-btf-missing');
@@ -90,6 +89,61 @@ for (const { name, what } of [
       t.true(stderr.includes(vmlinuz(name)), stderr);
     }
   });
+
+test('two images of Debian differ by what their dumps tell, and so do their modules', async t => {
+  if (!have(t, 'arm64-6.1') || !have(t, 'arm64-6.12')) return;
+  const run = await cli(['diff', vmlinuz('arm64-6.1'), vmlinuz('arm64-6.12'), '--json']);
+  t.is(run.exitCode, 0, run.stderr);
+  const { types } = JSON.parse(run.stdout).types;
+  // The sizes of structs that changed are those in the dumps, which are bpftool's.
+  const sizes = await Promise.all(['arm64-6.1', 'arm64-6.12'].map(name => structSizes(vmlinuz(name))));
+  for (const name of ['folio', 'bpf_map_ops', 'maple_tree', 'lsm_static_calls_table']) {
+    const change = types.find((each: Record<string, string>) => each.kind === 'struct' && each.name === name);
+    t.deepEqual(
+      [change?.size.before, change?.size.after],
+      sizes.map(size => size.get(name) ?? 0),
+    );
+  }
+  t.true(types.length > 5_000);
+  const [old, now] = ['arm64-6.1', 'arm64-6.12'].map(name => join(images, name, moduleOf(name)));
+  const modules = await cli(['diff', old, now, '-B', vmlinuz('arm64-6.1'), '--base-btf-b', vmlinuz('arm64-6.12')]);
+  t.is(modules.exitCode, 0, modules.stderr);
+  t.regex(modules.stdout, /^add\/remove: \d+\/\d+ grow\/shrink: /);
+});
+
+test('a report of an image needs roots, and has the bytes of its BTF', async t => {
+  if (!have(t, 'arm64-6.12')) return;
+  const without = await cli(['report', vmlinuz('arm64-6.12')]);
+  t.is(without.exitCode, 3);
+  t.is(ERROR_LINE.exec(without.stderr)?.[1], 'image-packed');
+  const roots = join(folder, 'roots');
+  writeFileSync(roots, 'struct:task_struct\n');
+  const { stdout, stderr, exitCode } = await cli([
+    'report',
+    vmlinuz('arm64-6.12'),
+    '--roots',
+    roots,
+    '--format',
+    'json',
+  ]);
+  t.is(exitCode, 0, stderr);
+  const report = JSON.parse(stdout);
+  const { btf } = JSON.parse((await cli(['inspect', vmlinuz('arm64-6.12'), '--json'])).stdout);
+  t.is(report.full.types, btf.types);
+  t.is(report.input.btfBytes, btf.headerBytes + btf.typeBytes + btf.stringBytes);
+  t.true(report.base.bytes > 100_000 && report.base.bytes < report.full.bytes / 5);
+});
+
+async function structSizes(image: string): Promise<Map<string, number>> {
+  const { stdout } = await cli(['dump', image]);
+  return new Map(
+    [...stdout.matchAll(/^\[\d+\] STRUCT '(.+)' size=(\d+) /gm)].map(([, name, size]) => [name, Number(size)]),
+  );
+}
+
+function moduleOf(name: string): string {
+  return readdirSync(join(images, name)).find(file => file.startsWith('tcp_bbr.ko')) ?? '';
+}
 
 test('an image of Debian is no vmlinux that could be split', async t => {
   if (!have(t, 'arm64-6.12') || !have(t, 'amd64-6.12') || !have(t, 'armhf-6.1')) return;

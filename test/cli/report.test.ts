@@ -4,9 +4,12 @@ import test from 'ava';
 import { parseHistory } from '../../plugin/report/history.js';
 import type { Report } from '../../plugin/report/model.js';
 import { COMMENT_MARKER } from '../../plugin/report/render/comment.js';
+import { bzImage, pack } from '../support/boot-image.js';
 import { cli, ERROR_LINE, splitQuickly } from '../support/cli.js';
 import { fixture } from '../support/fixtures.js';
 import { scratchFolder } from '../support/scratch.js';
+import { haveBinutils, stripTo, systemMapOf } from '../support/system-map.js';
+import { haveTool } from '../support/tools.js';
 
 const folder = scratchFolder(test, 'report');
 const vmlinux = fixture('armv7-virt/vmlinux');
@@ -132,6 +135,63 @@ test('a history gets a line for each report', async t => {
   t.true(lines[0].metrics['btf.base'] > 400_000);
 });
 
+test('a vmlinux that is not split yet is reported as its split would be, and nothing is written', async t => {
+  for (const closure of ['complete', 'forward'] as const) {
+    const told = JSON.parse(await print(await outOf(closure), '--format', 'json')) as Report;
+    const { image: _, carrier: __, compressors, ...split } = told;
+    const unsplit = JSON.parse(await print(vmlinux, '--closure', closure, '--format', 'json'));
+    t.deepEqual(unsplit, { ...split, compressors });
+  }
+  // The same of an image of x86 with its System.map, of which the ELF file inside is stripped.
+  const kernel = fixture('x86_64-pc/vmlinux');
+  if (!haveBinutils(t, 'x86_64-pc') || !haveTool(t, 'zstd', 'zstd')) return;
+  const [map, stripped, image] = ['System.map', 'stripped', 'bzImage'].map(name => join(folder, name));
+  writeFileSync(map, systemMapOf('x86_64-pc', kernel), 'latin1');
+  stripTo('x86_64-pc', kernel, stripped);
+  writeFileSync(image, bzImage(pack('zstd', readFileSync(stripped))));
+  const symvers = join(folder, 'Module.symvers');
+  writeFileSync(symvers, '0x12345678\tmodule_layout\tvmlinux\tEXPORT_SYMBOL\t\n');
+  const words = ['--system-map', map, '--module-symvers', symvers, '--format', 'json'];
+  const { input: packed, ...ofImage } = JSON.parse(await print(image, ...words));
+  const { input: plain, ...ofVmlinux } = JSON.parse(await print(kernel, '--format', 'json'));
+  t.is(packed.btfBytes, plain.btfBytes);
+  t.deepEqual(ofImage, ofVmlinux);
+});
+
+test('several are merged into one table, whatever they were taken from', async t => {
+  const [complete, forward] = [await outOf('complete'), await outOf('forward')];
+  const json = join(forward, 'report.json');
+  const to = join(folder, 'merged');
+  await print('--merge', complete, json, vmlinux, '--format', 'all', '--to', to);
+  t.deepEqual(readdirSync(to).sort(), ['comment.md', 'reports.csv', 'reports.html', 'reports.json', 'reports.txt']);
+  const { reports } = JSON.parse(readFileSync(join(to, 'reports.json'), 'utf8'));
+  t.deepEqual(
+    reports.map(({ source }: { source: string }) => source),
+    [complete, json, vmlinux],
+  );
+  const [head, ...rows] = parseCsv(readFileSync(join(to, 'reports.csv'), 'utf8'));
+  t.true(rows.every(row => row.length === head.length));
+  const column = (name: string): string[] => rows.map(row => row[head.indexOf(name)]);
+  t.deepEqual(column('closure'), ['complete', 'forward', 'complete']);
+  t.deepEqual(
+    column('btf.base').map(Number),
+    reports.map(({ report }: { report: Report }) => report.base.bytes),
+  );
+  t.is(column('image.file')[2], '');
+  for (const [args, says] of [
+    [[complete, forward], /--merge.*\[usage\]/],
+    [['--merge', complete, '--baseline', json], /no --original, --baseline or --history.*\[usage\]/],
+    [['--merge', complete, '--format', 'treemap'], /none of text, comment, html, csv, json.*\[usage\]/],
+    [['--merge', complete, join(folder, 'gone')], /\[file-unreadable\]/],
+    [['--merge', complete, '--to', complete, '--format', 'json'], undefined],
+    [[complete, '--to', complete, '--format', 'json'], /\[out-is-input\]/],
+  ] as const) {
+    const { stderr, exitCode } = await cli(['report', ...args]);
+    t.is(exitCode === 0, says === undefined, stderr);
+    if (says !== undefined) t.regex(stderr, says);
+  }
+});
+
 test('wrong usage and wrong files are one error, and nothing is written', async t => {
   const out = await outOf('complete');
   const other = await outOf('forward');
@@ -153,7 +213,8 @@ test('wrong usage and wrong files are one error, and nothing is written', async 
     [[out, '--format', 'html,csv'], /more than one format wants a folder .*\[usage\]/],
     [[out, '--history', join(folder, 'h')], /--history wants a --commit.*\[usage\]/],
     [[join(folder, 'gone')], /\[file-unreadable\]/],
-    [[vmlinux], /no UTF-8.*\[report\]|bytes, more than a report has.*\[report\]/],
+    [[out, '--closure', 'forward'], /for a file that is not split yet.*\[usage\]/],
+    [[vmlinux, '--original', vmlinux], /--original is for an out folder.*\[usage\]/],
     [[folder], /split\.json.*\[out-folder\]/],
     [[mixed], /of two splits.*\[out-folder\]/],
     [[out, '--original', changed], /not the file that was split.*\[verify\]/],

@@ -1,9 +1,11 @@
+import { createHash } from 'node:crypto';
 import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import test from 'ava';
 import { execa } from 'execa';
 import { FileSource } from '../../plugin/bytes/source.js';
 import { readModinfo } from '../../plugin/carrier/modinfo.js';
+import { SHF_ALLOC } from '../../plugin/elf/constants.js';
 import { ElfFile } from '../../plugin/elf/file.js';
 import type { Report } from '../../plugin/report/model.js';
 import { bpftoolRaw } from '../support/bpftool.js';
@@ -100,6 +102,35 @@ for (const name of KERNELS)
         t.true(readFileSync(linked).equals(expected.bytes), 'nothing else in the file changed');
       }
     });
+
+test('a .BTF that llvm-objcopy put where lld left no room, so that it seems to lie over .data, is split as any other', async t => {
+  const objtree = await tree('armv7-virt');
+  t.is((await hook('armv7-virt', objtree)).exitCode, 0);
+  const parts = ['base.btf', 'btf_ids.bin', 'roots.json'];
+  const expected = parts.map(name => sha256Of(side(objtree, name)));
+  const linked = await linkingTree('armv7-virt', objtree);
+  const patch = new ElfPatch(readFileSync(linked));
+  const at = patch.bytes.length;
+  patch.header('.BTF', 'flags', SHF_ALLOC).header('.BTF', 'offset', at);
+  patch.header('.BTF', 'addr', Number(patch.section('.data').addr) - 1000);
+  writeFileSync(linked, Buffer.concat([patch.bytes, patch.elf.data(patch.section('.BTF'))]));
+  const run = await hook('armv7-virt', objtree);
+  t.deepEqual([run.exitCode, run.stderr], [0, '']);
+  t.deepEqual(
+    parts.map(name => sha256Of(side(objtree, name))),
+    expected,
+  );
+  t.is(sha256Of(side(objtree, 'base.btf')), createHash('sha256').update(section(linked, '.BTF')).digest('hex'));
+});
+
+test('a .BTF that a segment loads is left alone: this file is no step of a link', async t => {
+  const objtree = await tree('armv7-virt');
+  const linked = join(objtree, '.tmp_vmlinux1');
+  writeFileSync(linked, new ElfPatch(readFileSync(linked)).header('.BTF', 'flags', SHF_ALLOC).bytes);
+  const { exitCode, stderr } = await hook('armv7-virt', objtree);
+  t.is(exitCode, 3);
+  t.regex(stderr, /the section is loaded.* \[elf-sections\]/);
+});
 
 test('a BTF that is damaged: one line, the status of the error, no file to link with, no record of a split', async t => {
   const objtree = await tree('armv7-virt');

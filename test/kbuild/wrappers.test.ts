@@ -108,10 +108,13 @@ test('pahole: a failure of the real one is ours, nothing is split, and no file i
 
 test('pahole: a failure of the split fails with its line, and no file is left to link with', async t => {
   const { run, at } = bench('', 'echo "vmlinux-btf: a proof failed" >&2; exit 1');
+  // What link-vmlinux.sh of an earlier link made of the BTF, by the names of 6.12 and 6.1.
+  const stale = ['.tmp_vmlinux1.btf.o', '.btf.vmlinux.bin.o'].map(name => join(at, name));
+  for (const file of stale) writeFileSync(file, 'the whole BTF');
   const { exitCode, stderr } = await run('pahole', ['-J', '.tmp_vmlinux1']);
   t.is(exitCode, 1);
   t.is(stderr, 'vmlinux-btf: a proof failed');
-  t.false(existsSync(join(at, '.tmp_vmlinux1')));
+  for (const file of [join(at, '.tmp_vmlinux1'), ...stale]) t.false(existsSync(file), file);
 });
 
 test('pahole: without Node no file is left to link with', async t => {
