@@ -4,10 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
 import { execa } from 'execa';
+import { KIND_FUNC } from '../../plugin/btf/kinds.js';
 import type { Reach } from '../../plugin/split/split.js';
 import { fixture, repository } from '../support/fixtures.js';
 import { compareBoots } from './support/boot-log.js';
-import { dropKfunc, hideFunction } from './support/sabotage.js';
+import { dropKfunc, hideType } from './support/sabotage.js';
 import { ARM64, bootSample, CARRIER, canBoot, MIPS32, type Sample, type SampleBoot } from './support/sample.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'vmlinux-btf-boot-'));
@@ -111,7 +112,7 @@ for (const sample of SAMPLES) {
   for (const [mistake, sabotage, finding] of [
     [
       'a struct_ops stub that was left out',
-      (vmlinux: Uint8Array) => hideFunction(vmlinux, 'bpf_tcp_ca_cong_avoid'),
+      (vmlinux: Uint8Array) => hideType(vmlinux, KIND_FUNC, 'bpf_tcp_ca_cong_avoid'),
       /Cannot find the stub function bpf_tcp_ca_cong_avoid in btf/,
     ],
     [

@@ -9,7 +9,7 @@ import { LinkedPrograms } from './linked-programs.js';
 import { CLOSURES, type HookedSizes, type LinkedResult } from './linked-result.js';
 import { type LinkedBoot, ObjectTree } from './object-tree.js';
 import { CARRIER_BTF } from './program-proof.js';
-import { controlFor, dropKfunc } from './sabotage.js';
+import { controlFor } from './sabotage.js';
 import { CARRIER, type SampleBoot } from './sample.js';
 
 /**
@@ -93,7 +93,7 @@ export async function proveLinked(
   findings.push(...(await negativeControl(tree, before)));
   return {
     name: kernel.name,
-    release: readFileSync(tree.file('include/config/kernel.release'), 'utf8').trim(),
+    release: releaseOf(tree),
     unsplit,
     split,
     initcalls: before.log.initcalls.length,
@@ -103,20 +103,23 @@ export async function proveLinked(
   };
 }
 
-/** A kfunc of the vmlinux that was linked last is dropped, and the image made of that. */
+function releaseOf(tree: ObjectTree): string {
+  return readFileSync(tree.file('include/config/kernel.release'), 'utf8').trim();
+}
+
+/** The vmlinux that was linked last is spoiled, and the image made of that. */
 async function negativeControl(tree: ObjectTree, before: SampleBoot): Promise<string[]> {
-  const control = controlFor(before.log);
+  const control = controlFor(before.log, releaseOf(tree));
   if (control === undefined) return ['negative control: no kfuncs of this kernel register without a split'];
   const vmlinux = tree.file('vmlinux');
   const good = join(tree.path, 'vmlinux.good');
   copyFileSync(vmlinux, good);
-  writeFileSync(vmlinux, dropKfunc(readFileSync(vmlinux), control.kfunc));
+  writeFileSync(vmlinux, control.spoil(readFileSync(vmlinux)));
   await tree.make(tree.kernel.goals[0]);
   const broken = await tree.boot(tree.kernel.modules);
   copyFileSync(good, vmlinux);
   const differences = compareBoots(before.log, broken.log);
-  const shows = new RegExp(`initcall ${control.initcall} returned 0(?:, 0)*, now .*-22`);
-  return differences.some(line => shows.test(line))
+  return differences.some(line => control.shows.test(line))
     ? []
-    : [`negative control: ${control.kfunc} was dropped, and only this was found: ${differences.join('; ')}`];
+    : [`negative control: ${control.what}, and only this was found: ${differences.join('; ')}`];
 }

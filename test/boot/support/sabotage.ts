@@ -1,5 +1,5 @@
 import { Btf } from '../../../plugin/btf/btf.js';
-import { KIND_FUNC } from '../../../plugin/btf/kinds.js';
+import { KIND_STRUCT, kindName } from '../../../plugin/btf/kinds.js';
 import { NameIndex } from '../../../plugin/btf/names.js';
 import { MemorySource } from '../../../plugin/bytes/source.js';
 import { ElfFile } from '../../../plugin/elf/file.js';
@@ -12,18 +12,18 @@ import type { BootLog } from './boot-log.js';
  */
 
 /**
- * As if the FUNC `name` had been left out of the base: the last letter of its name in the BTF becomes `_`, so that nobody who
+ * As if the type `name` had been left out of the base: the last letter of its name in the BTF becomes `_`, so that nobody who
  * looks it up by name finds it. Types and ids stay as they are, and the name stays one that the kernel accepts
  * (btf_name_valid_identifier), for otherwise the whole BTF would be refused.
  */
-export function hideFunction(vmlinux: Uint8Array, name: string): Uint8Array {
+export function hideType(vmlinux: Uint8Array, kind: number, name: string): Uint8Array {
   const broken = Uint8Array.from(vmlinux);
   const elf = ElfFile.open(new MemorySource(broken, 'vmlinux'));
   const section = elf.section('.BTF');
   const btf = Btf.decode(elf.data(section));
   const names = new NameIndex(btf);
-  const ids = names.all(name, KIND_FUNC);
-  if (ids.length === 0) throw new Error(`no FUNC ${name} in this vmlinux: nothing to hide`);
+  const ids = names.all(name, kind);
+  if (ids.length === 0) throw new Error(`no ${kindName(kind)} ${name} in this vmlinux: nothing to hide`);
   const hidden = `${name.slice(0, -1)}_`;
   if (hidden === name || names.all(hidden).length > 0) throw new Error(`${name} cannot be hidden as ${hidden}`);
   const strings = section.offset + btf.header.length + btf.header.strings.offset;
@@ -39,12 +39,38 @@ const CONTROLS = [
   { kfunc: 'bpf_xdp_metadata_rx_hash', initcall: 'xdp_metadata_init' },
 ];
 
-/** The first whose initcall succeeds on the unsplit kernel: one that fails there would show no difference. */
-export function controlFor({ initcalls }: BootLog): (typeof CONTROLS)[number] | undefined {
-  return CONTROLS.find(({ initcall }) => {
+/** A mistake, and the difference by which a boot has to show it. */
+export interface Control {
+  readonly what: string;
+  readonly spoil: (vmlinux: Uint8Array) => Uint8Array;
+  readonly shows: RegExp;
+}
+
+/** Before 6.4 the kernel registers a set whatever its ids are (no btf_check_kfunc_protos): it misses the struct of a struct_ops. */
+const BEFORE_PROTOS: Control = {
+  what: 'struct tcp_congestion_ops was hidden',
+  spoil: vmlinux => hideType(vmlinux, KIND_STRUCT, 'tcp_congestion_ops'),
+  shows: /Cannot find struct tcp_congestion_ops in btf_vmlinux/,
+};
+
+/**
+ * The first kfunc whose initcall succeeds on the unsplit kernel: one that fails there would show no difference. `release`: as uname
+ * tells it.
+ */
+export function controlFor({ initcalls }: BootLog, release: string): Control | undefined {
+  const [major, minor] = release.split('.').map(Number);
+  if (major < 6 || (major === 6 && minor < 4)) return BEFORE_PROTOS;
+  const control = CONTROLS.find(({ initcall }) => {
     const values = initcalls.filter(({ name }) => name === initcall).map(({ value }) => value);
     return values.length > 0 && values.every(value => value === 0);
   });
+  return (
+    control && {
+      what: `${control.kfunc} was dropped`,
+      spoil: vmlinux => dropKfunc(vmlinux, control.kfunc),
+      shows: new RegExp(`initcall ${control.initcall} returned 0(?:, 0)*, now .*-22`),
+    }
+  );
 }
 
 /**
