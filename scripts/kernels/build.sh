@@ -76,6 +76,8 @@ for name in "$@"; do
   source=$(source_of "$version")
   out=$cache/kernels/$name
   make=(make -s -C "$source" "ARCH=$arch" "CROSS_COMPILE=$cross" "PAHOLE=$pahole")
+  # scripts/pahole-flags.sh of 6.1 asks for -j whatever the time is: of functions of one name it then keeps which it likes.
+  if [ "$version" = 6.1 ]; then make+=('PAHOLE_FLAGS=--btf_gen_floats --lang_exclude=rust'); fi
   if [[ $name == *-llvm-* ]]; then
     for tool in clang-16 ld.lld-16 llvm-objcopy-16 ccache; do
       command -v "$tool" >/dev/null || die "$tool is missing: apt-get install clang-16 lld-16 llvm-16 ccache"

@@ -2,11 +2,13 @@ import { Btf } from '../../plugin/btf/btf.js';
 import { checkLengths } from '../../plugin/btf/names.js';
 import { diff } from '../../plugin/commands/diff.js';
 import { diffTypes } from '../../plugin/diff/types.js';
+import { readReport } from '../../plugin/pipeline/report-file.js';
+import { FORMATS, MERGED_FORMATS } from '../../plugin/report/formats.js';
 import { parseHistory } from '../../plugin/report/history.js';
 import { renderDiffMarkdown, renderDiffText } from '../../plugin/report/render/diff.js';
 import { renderTrend } from '../../plugin/report/render/trend.js';
 import { seriesOf } from '../../plugin/report/series.js';
-import { REPORT } from '../support/any-report.js';
+import { FULL_REPORT, REPORT } from '../support/any-report.js';
 import { quietContext } from './quiet.js';
 import type { Seed } from './seed.js';
 import { kernelTypes } from './seeds/kernel-btf.js';
@@ -34,15 +36,21 @@ export function diffBtfs(parts: readonly Uint8Array[]): void {
   if (types.length + bytes.up + bytes.down > 0) throw new Error('it differs from itself');
 }
 
-/** A report against itself, by the command. */
+/** A report against itself, by the command; then in every format, alone and with another. */
 export async function diffReports([bytes]: readonly Uint8Array[], folder: string): Promise<void> {
   const options = { format: 'text' as const, all: true, exitCode: true, json: false };
-  await withFile(folder, 'report.json', bytes, file => diff({ a: file, b: file, ...options }, quietContext));
+  await withFile(folder, 'report.json', bytes, async file => {
+    await diff({ a: file, b: file, ...options }, quietContext);
+    const { report } = await readReport(file);
+    for (const { render } of FORMATS) render(report, { baseline: report, colours: true });
+    const reports = [report, REPORT].map(each => ({ source: file, report: each }));
+    for (const { render } of MERGED_FORMATS) render({ schemaVersion: 1, reports });
+  });
 }
 
 /** A report, and one of a later version of the schema, which a mutated number seldom makes. */
 export const reportFiles = (): Seed[] =>
-  [REPORT, { ...REPORT, schemaVersion: 2 }].map((report, i) => ({
+  [FULL_REPORT, REPORT, { ...REPORT, schemaVersion: 2 }].map((report, i) => ({
     name: `report ${i}`,
     parts: [Buffer.from(JSON.stringify(report))],
   }));

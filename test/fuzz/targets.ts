@@ -34,6 +34,7 @@ import { splitAndVerify } from './split-and-verify.js';
 import { emptied, judge, type Target, withFile } from './target.js';
 import { diffBtfs, diffReports, reportFiles } from './targets-diff.js';
 import { explainProgram, lintAll, readConfiguration, readProgram, readText, verifyRehashed } from './targets-files.js';
+import { imageFiles, readImage } from './targets-images.js';
 import { rebase, rebaseFixture, splitWithModules } from './targets-modules.js';
 
 /** Called once before the first case. */
@@ -70,6 +71,7 @@ export const TARGETS: readonly Target[] = [
   { name: 'split-modules', weight: 2, seeds: seeds.modulesToSplit, run: splitWithModules },
   { name: 'lint', weight: 8, seeds: seeds.anyBtf, run: lintAll },
   { name: 'diff', weight: 8, seeds: seeds.anyBtf, run: diffBtfs },
+  { name: 'image', weight: 1, seeds: imageFiles, run: readImage },
   { name: 'diff-reports', weight: 2, seeds: reportFiles, run: diffReports },
   {
     name: 'system-map',

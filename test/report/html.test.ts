@@ -10,8 +10,9 @@ import { runSplit } from '../../plugin/pipeline/split.js';
 import { analyze } from '../../plugin/report/analyze.js';
 import type { Report } from '../../plugin/report/model.js';
 import { renderHtml } from '../../plugin/report/render/html.js';
+import { renderMergedHtml } from '../../plugin/report/render/merged.js';
 import { renderBarSvg, renderTreemapSvg } from '../../plugin/report/render/pictures.js';
-import { REPORT } from '../support/any-report.js';
+import { FULL_REPORT, REPORT } from '../support/any-report.js';
 import { withBrowser } from '../support/browser.js';
 import { fixture } from '../support/fixtures.js';
 import { withKernel } from '../support/kernel-roots.js';
@@ -92,6 +93,36 @@ for (const [width, scheme] of [
       t.deepEqual(await overflowing(page), []);
       await checkColours(t, page);
       await checkSorting(t, page);
+      t.deepEqual(await axeViolations(page), []);
+      t.deepEqual(noise, []);
+    });
+  });
+
+for (const [width, scheme] of [
+  [1280, 'dark'],
+  [400, 'light'],
+] as const)
+  test(`the page of several reports at ${width} px, ${scheme}: quiet, accessible, sorted, and nothing sticks out`, async t => {
+    const report = await realReport();
+    const reports = [
+      { source: 'arm64/report.json', report },
+      { source: 'made/up.json', report: { ...FULL_REPORT, closure: 'forward' as const } },
+    ];
+    const address = write(`merged-${width}-${scheme}.html`, renderMergedHtml({ schemaVersion: 1, reports }));
+    await withBrowser(t, async browser => {
+      const page = await browser.newPage({ viewport: { width, height: 900 }, colorScheme: scheme, bypassCSP: true });
+      const noise: string[] = [];
+      page.on('console', message => noise.push(message.text()));
+      page.on('pageerror', error => noise.push(error.message));
+      await page.goto(address);
+      t.is(await page.evaluate(() => document.documentElement.scrollWidth), width);
+      const overview = page.locator('table').first();
+      const kernels = (): Promise<string[]> => overview.locator('tbody td:last-child').allTextContents();
+      t.deepEqual(await kernels(), ['arm64/report.json', 'made/up.json']);
+      await overview.getByRole('button', { name: 'of full' }).click();
+      t.deepEqual(await kernels(), ['made/up.json', 'arm64/report.json']);
+      for (const summary of await page.locator('summary').all()) await summary.click();
+      t.deepEqual(await overflowing(page), []);
       t.deepEqual(await axeViolations(page), []);
       t.deepEqual(noise, []);
     });

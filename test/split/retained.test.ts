@@ -6,7 +6,7 @@ import type { Root } from '../../plugin/roots/root.js';
 import { Companions } from '../../plugin/split/companions.js';
 import { NeedGraph } from '../../plugin/split/need-graph.js';
 import { reachedBy } from '../../plugin/split/reached.js';
-import { retainedBy } from '../../plugin/split/retained.js';
+import { reachedFrom, retainedBy } from '../../plugin/split/retained.js';
 import type { Reach } from '../../plugin/split/split.js';
 import { kernelCase, pointerCase } from '../support/arbitrary-kernel-btf.js';
 import { withKernel } from '../support/kernel-roots.js';
@@ -85,3 +85,20 @@ for (const reach of CLOSURES) {
       });
     });
 }
+
+test('the same for every root of x86_64-pc, complete', async t => {
+  await withKernel('x86_64-pc', ({ btf }, { roots }) => {
+    const graph = new NeedGraph(btf, new Companions(btf, new NameIndex(btf)), 'complete');
+    const types = byType(roots);
+    t.true(types.length > 200);
+    t.deepEqual(retainedBy(graph, btf.count, types).amounts, bruteForce(btf, roots, types, 'complete').amounts);
+    // What a root keeps alone is what closing over it alone gives, without the header and the empty name.
+    const names = new NameIndex(btf);
+    const companions = new Companions(btf, names);
+    const alone = types.map(group => reachedBy(btf, names, companions, group, 'complete'));
+    t.deepEqual(
+      reachedFrom(graph, types),
+      alone.map(({ types, bytes }) => ({ types, bytes: bytes - 24 - 1 })),
+    );
+  });
+});
