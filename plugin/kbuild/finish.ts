@@ -1,6 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Btf } from '../btf/btf.js';
 import { NameIndex } from '../btf/names.js';
 import { FileSource } from '../bytes/source.js';
 import { carrierArchitecture } from '../carrier/architectures.js';
@@ -15,7 +14,6 @@ import { sha256 } from '../host/hash.js';
 import { hashAside } from '../host/hash-aside.js';
 import { kernelCommands } from '../host/kernel-compressor.js';
 import { type KernelConfig, parseConfig } from '../modules/kconfig.js';
-import { encodePermutation } from '../pipeline/manifest.js';
 import { buildReport, loadableBytes } from '../pipeline/report.js';
 import { prepareSigning, type SigningOptions, signFile } from '../pipeline/signing.js';
 import { compareCarrier } from '../pipeline/verify.js';
@@ -23,10 +21,10 @@ import type { Report } from '../report/model.js';
 import { renderMarkdown } from '../report/render/markdown.js';
 import { renderText } from '../report/render/text.js';
 import { BTF_IDS_SECTION } from '../roots/btf-ids.js';
-import { type Split, splitBtf } from '../split/split.js';
 import { missingBtf } from './cause.js';
 import { builtModules, checkNeeds, measureModules } from './modules.js';
 import { type LinkRecord, SIDE_FILES, SideFolder } from './side-files.js';
+import { targetOf } from './target.js';
 
 /** What the end of a build adds to the side files. */
 export const FINISHED = {
@@ -67,14 +65,11 @@ export async function finishBuild(objtree: string, options: FinishOptions): Prom
   try {
     const elf = ElfFile.open(source);
     const section = checkLinked(elf, link);
-    stage('splitting and proving');
     const original = folder.read(link, SIDE_FILES.original);
-    const btf = Btf.decode(original);
+    const target = targetOf(folder, link, original);
+    const btf = target.original;
     const names = new NameIndex(btf);
     const roots = folder.roots(link).filter(({ reason }) => reason !== 'tag');
-    const split = splitBtf(btf, names, roots, undefined, link.options.closure);
-    checkFiles(folder, link.files, split);
-
     const symbols = SymbolTable.read(elf);
     const abi = readKernelAbi(elf, symbols, btf, names);
     const kconfig = join(objtree, '.config');
@@ -82,7 +77,7 @@ export async function finishBuild(objtree: string, options: FinishOptions): Prom
     const built = builtModules(objtree, folder);
     stage('reading the modules');
     if (built !== undefined) await checkNeeds(folder, link, built, kernel, names, roots);
-    const modules = built && (await measureModules(objtree, link.options.moduleBtf, built, kernel, names, split));
+    const modules = built && (await measureModules(objtree, link.options.moduleBtf, built, kernel, names, target));
     const signing = await prepareSigning(
       { ...options, kconfig: config === undefined ? undefined : kconfig },
       source.name,
@@ -90,14 +85,17 @@ export async function finishBuild(objtree: string, options: FinishOptions): Prom
     );
     const architecture = carrierArchitecture(elf.header, source.name);
     const { header } = elf;
-    const carrier = buildCarrier({ header, architecture, abi, rest: split.rest, baseSha256: sha256(split.base) });
+    const { figures } = link;
+    const rest = folder.read(link, SIDE_FILES.rest);
+    const carrier = buildCarrier({ header, architecture, abi, rest, baseSha256: sha256(elf.data(section)) });
     folder.write(FINISHED.carrier, carrier);
     await signFile(folder.file(FINISHED.carrier), signing);
     compareCarrier(folder.file(FINISHED.carrier), carrier);
 
     stage('measuring');
     const report = await buildReport({
-      split,
+      figures,
+      parts: part => folder.read(link, SIDE_FILES[part]),
       input: {
         file: 'vmlinux',
         kind: 'vmlinux',
@@ -146,23 +144,6 @@ export function checkLinked(elf: ElfFile, link: LinkRecord): ElfSection {
       );
   }
   return section;
-}
-
-/** The files that the link wrote, by their hashes, to which readers hold them, are what has just been proved. */
-function checkFiles(folder: SideFolder, files: LinkRecord['files'], split: Split): void {
-  const inBase = split.inBase();
-  for (const [name, bytes] of [
-    [SIDE_FILES.base, split.base],
-    [SIDE_FILES.rest, split.rest],
-    [SIDE_FILES.full, split.full],
-    [SIDE_FILES.permutation, encodePermutation(split.idOf)],
-    [SIDE_FILES.inBase, encodePermutation(inBase.ids)],
-    [SIDE_FILES.levels, inBase.levels],
-  ] as const)
-    if (sha256(bytes) !== files.find(file => file.name === name)?.sha256)
-      throw new CodedError('invariant', `the split of ${SIDE_FILES.original} does not give this file again`, {
-        file: folder.file(name),
-      });
 }
 
 const UNBUILT =

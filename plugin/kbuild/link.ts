@@ -16,6 +16,7 @@ import { keptRoots } from '../pipeline/keep.js';
 import { refuseViolations } from '../pipeline/lint.js';
 import { encodePermutation, manifestRoots } from '../pipeline/manifest.js';
 import { kernelRoots } from '../pipeline/roots.js';
+import { figuresOf } from '../report/measure.js';
 import { resolveIds } from '../roots/resolve-ids.js';
 import { type Split, splitBtf } from '../split/split.js';
 import { TOOL } from '../version.js';
@@ -85,14 +86,14 @@ export function splitAtLink(adapter: Adapter, file: string, objtree: string, opt
       writeWhole(`${file}.BTF_ids`, [ids], []);
     }
     folder.record({
-      schemaVersion: 1,
+      schemaVersion: 2,
       tool: TOOL,
       adapter,
       linked: basename(file),
       options,
       objects: objectHashes(options),
       moduleRoots,
-      types: { full: split.btf.count, base: split.closure.types, rest: split.btf.count - split.closure.types },
+      figures: figuresOf(split),
       warnings: [...found.warnings, ...kept.warnings],
       files,
     });

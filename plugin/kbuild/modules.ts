@@ -7,6 +7,7 @@ import { DuplicateFinder } from '../modules/duplicates.js';
 import { type ModulePlan, ModuleRebaser } from '../modules/module-rebaser.js';
 import type { ModuleMode } from '../modules/needs.js';
 import type { BuiltAgainst, KernelModule } from '../modules/read.js';
+import type { Target } from '../modules/rebase.js';
 import { refuseModule } from '../pipeline/lint.js';
 import { levelsInBase, scanModules, withModuleRoots } from '../pipeline/module-roots.js';
 import { withModule } from '../pipeline/open-module.js';
@@ -14,7 +15,6 @@ import type { Measured } from '../pipeline/report.js';
 import type { ModuleRow } from '../report/model.js';
 import type { Root } from '../roots/root.js';
 import { Companions } from '../split/companions.js';
-import type { Split } from '../split/split.js';
 import { namedRoots, sameNames, textOf } from './module-roots.js';
 import { COPIES_FOLDER, type LinkRecord, type SideFolder } from './side-files.js';
 
@@ -90,12 +90,9 @@ export async function measureModules(
   built: readonly ModulePath[],
   kernel: BuiltAgainst,
   names: NameIndex,
-  split: Split,
+  target: Target,
 ): Promise<NonNullable<Measured['modules']>> {
-  const { base } = split.decoded;
-  const linked: BuiltAgainst = { ...kernel, original: base };
-  const { reach } = split;
-  const target = { original: kernel.original, base, inBase: split.inBase(), reach };
+  const linked: BuiltAgainst = { ...kernel, original: target.base };
   const rebaser = new ModuleRebaser(target, names, mode);
   const rows: ModuleRow[] = [];
   const duplicates = new DuplicateFinder();

@@ -1,17 +1,17 @@
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import { Btf } from '../btf/btf.js';
+import type { Btf } from '../btf/btf.js';
 import { NameIndex } from '../btf/names.js';
 import { resizeSections } from '../elf/resize-sections.js';
 import { CodedError } from '../errors.js';
 import { writeWhole } from '../host/write-whole.js';
 import { ModuleRebaser } from '../modules/module-rebaser.js';
 import type { ModuleMode } from '../modules/needs.js';
-import { decodePermutation } from '../pipeline/manifest.js';
 import { withModule } from '../pipeline/open-module.js';
 import { BTF_IDS_SECTION } from '../roots/btf-ids.js';
 import type { LinkOptions } from './options.js';
-import { type Adapter, COPIES_FOLDER, type LinkRecord, SIDE_FILES, SideFolder } from './side-files.js';
+import { type Adapter, COPIES_FOLDER, type LinkRecord, SideFolder } from './side-files.js';
+import { targetOf } from './target.js';
 
 /** A module that was just built. */
 export interface BuiltModule {
@@ -72,11 +72,8 @@ export class BuiltRebaser {
     if (last?.objtree === objtree && last.mode === mode && isDeepStrictEqual(last.files, files)) return last;
     // Before another takes its place.
     this.#prepared = undefined;
-    const original = Btf.decode(folder.read(link, SIDE_FILES.original));
-    const base = Btf.decode(folder.read(link, SIDE_FILES.base));
-    const ids = decodePermutation(folder.read(link, SIDE_FILES.inBase));
-    const inBase = { ids, levels: folder.read(link, SIDE_FILES.levels) };
-    const target = { original, base, inBase, reach: link.options.closure };
+    const target = targetOf(folder, link);
+    const { original } = target;
     const rebaser = new ModuleRebaser(target, new NameIndex(original), mode);
     return { objtree, mode, files, original, rebaser };
   }

@@ -21,7 +21,7 @@ export async function reportOfTree(objtree: string): Promise<Report> {
   if (link === undefined) throw new CodedError('kbuild-none', 'no link.json', { file: folder.path });
   const { report } = await readReport(folder.file(FINISHED.report));
   const btf = Btf.decode(folder.read(link, SIDE_FILES.original));
-  if (report.closure !== link.options.closure || report.full.types !== link.types.full)
+  if (report.closure !== link.options.closure || report.full.types !== link.figures.full.types)
     throw new CodedError('kbuild-link', 'the report is of an earlier link', { file: folder.file(FINISHED.report) });
   return withAnalysis(report, btf, folder.roots(link));
 }

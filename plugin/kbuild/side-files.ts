@@ -4,6 +4,7 @@ import { CodedError } from '../errors.js';
 import { sha256 } from '../host/hash.js';
 import { writeWhole } from '../host/write-whole.js';
 import type { ManifestRoot } from '../pipeline/manifest.js';
+import type { SplitFigures } from '../report/measure.js';
 import type { ModuleRoot } from './module-roots.js';
 import type { LinkOptions } from './options.js';
 
@@ -42,7 +43,7 @@ export type Adapter = (typeof ADAPTERS)[number];
 
 /** The last link that was split. */
 export interface LinkRecord {
-  readonly schemaVersion: 1;
+  readonly schemaVersion: 2;
   readonly tool: { readonly name: string; readonly version: string };
   /** The tool that the split came after. */
   readonly adapter: Adapter;
@@ -53,7 +54,8 @@ export interface LinkRecord {
   readonly objects: readonly string[];
   /** What was known of the needs of modules. */
   readonly moduleRoots: readonly ModuleRoot[];
-  readonly types: { readonly full: number; readonly base: number; readonly rest: number };
+  /** What the report has of the split itself. */
+  readonly figures: SplitFigures;
   readonly warnings: readonly string[];
   readonly files: readonly { readonly name: string; readonly bytes: number; readonly sha256: string }[];
 }
@@ -92,9 +94,9 @@ export class SideFolder {
 
   record(link: LinkRecord): void {
     writeWhole(this.file(LINK), [Buffer.from(`${JSON.stringify(link, null, 1)}\n`)], []);
-    const { types, linked, adapter, files } = link;
+    const { figures, linked, adapter, files } = link;
     const base = files.find(file => file.name === SIDE_FILES.base);
-    const line = `after ${adapter} of ${linked}: ${types.base} of ${types.full} types, base.btf ${base?.bytes} bytes, SHA-256 ${base?.sha256}\n`;
+    const line = `after ${adapter} of ${linked}: ${figures.base.types} of ${figures.full.types} types, base.btf ${base?.bytes} bytes, SHA-256 ${base?.sha256}\n`;
     appendFileSync(this.file(LOG), line);
   }
 
@@ -102,7 +104,7 @@ export class SideFolder {
   link(): LinkRecord | undefined {
     try {
       const link = JSON.parse(readFileSync(this.file(LINK), 'utf8')) as LinkRecord;
-      return link.schemaVersion === 1 ? link : undefined;
+      return link.schemaVersion === 2 ? link : undefined;
     } catch {
       return undefined;
     }

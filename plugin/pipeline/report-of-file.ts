@@ -3,6 +3,7 @@ import { Compression, type Compressor } from '../host/compress.js';
 import { hashSource } from '../host/hash.js';
 import { turn } from '../host/turn.js';
 import { withAnalysis } from '../report/analyze.js';
+import { figuresOf } from '../report/measure.js';
 import type { Report } from '../report/model.js';
 import type { Reach } from '../split/split.js';
 import { withInput } from './input.js';
@@ -37,7 +38,8 @@ export function reportOfFile(file: string, options: FileReportOptions): Promise<
     const { split, target } = prepared;
     await stage('measuring');
     const report = await buildReport({
-      split,
+      figures: figuresOf(split),
+      parts: part => split[part],
       warnings: target?.found.warnings ?? [],
       modules: undefined,
       input: {

@@ -4,13 +4,16 @@ import type { Compression, Pieces } from '../host/compress.js';
 import { overlay, type Replacement } from '../image/image.js';
 import type { Duplicates } from '../modules/duplicates.js';
 import type { ModuleMode } from '../modules/needs.js';
-import { attribute, largestTypes, measureKinds } from '../report/measure.js';
+import { inputTypes, type SplitFigures } from '../report/measure.js';
 import type { Count, ImageReport, ModuleRow, ModulesReport, Report, Side } from '../report/model.js';
-import type { Split } from '../split/split.js';
 import { TOOL } from '../version.js';
 
+type Part = 'full' | 'base' | 'rest';
+
 export interface Measured {
-  readonly split: Split;
+  readonly figures: SplitFigures;
+  /** The bytes of its parts, without padding; asked for when something is measured with them. */
+  readonly parts: (part: Part) => Uint8Array;
   readonly input: Report['input'];
   /** Undefined for bare BTF. */
   readonly image: PatchedImage | LinkedImage | undefined;
@@ -46,36 +49,36 @@ export interface LinkedImage {
 
 /** Measures a split once. */
 export async function buildReport(measured: Measured): Promise<Report> {
-  const { split, compression } = measured;
-  const side = async (part: 'full' | 'base' | 'rest'): Promise<Side> => ({
-    ...split.sizes[part],
-    compressed: await compression.measure(() => [split[part]]),
+  const { figures, parts, compression } = measured;
+  const { closure, forward, padding, kinds, reasons, largest } = figures;
+  const side = async (part: Part): Promise<Side> => ({
+    ...figures[part],
+    compressed: await compression.measure(() => [parts(part)]),
   });
   const image =
     measured.image === undefined
       ? undefined
       : 'original' in measured.image
-        ? await measureLinked(measured.image, split, compression)
-        : await measureImage(measured.image.elf, measured.image.replacements, split, compression);
-  const reasons = attribute(split.btf, split.closure, split.sizes);
+        ? await measureLinked(measured.image, figures, compression)
+        : await measureImage(measured.image.elf, measured.image.replacements, figures, compression);
   return {
     schemaVersion: 1,
     tool: TOOL,
     input: measured.input,
-    closure: split.reach,
-    ...(split.added === undefined ? {} : { forward: split.added }),
+    closure,
+    ...(forward === undefined ? {} : { forward }),
     full: await side('full'),
     base: await side('base'),
     rest: await side('rest'),
-    padding: split.padding,
-    kinds: measureKinds(split.btf, split.closure),
+    padding,
+    kinds,
     reasons,
-    largest: largestTypes(split.btf, split.closure).map(row => ({ ...row, id: split.origin?.[row.id] ?? row.id })),
+    largest,
     ...(image === undefined ? {} : { image }),
     ...(measured.carrier === undefined ? {} : { carrier: await measureCarrier(measured.carrier, compression) }),
     ...(measured.modules === undefined ? {} : { modules: sumModules(measured.modules) }),
     compressors: compression.describe(),
-    proved: [...split.proved, ...(measured.modules?.proved ?? [])],
+    proved: [...figures.proved, ...(measured.modules?.proved ?? [])],
     warnings: measured.warnings,
   };
 }
@@ -100,24 +103,28 @@ export function loadableBytes(elf: ElfFile): number {
 async function measureImage(
   elf: ElfFile,
   replacements: readonly Replacement[],
-  split: Split,
+  figures: SplitFigures,
   compression: Compression,
 ): Promise<ImageReport> {
   const bytes = loadableBytes(elf);
   return {
     before: { bytes, compressed: await compression.measureImage(loadable(elf, [])) },
     after: { bytes, compressed: await compression.measureImage(loadable(elf, replacements)) },
-    ramResident: split.paddedBase.length + split.closure.types * elf.wordSize,
-    ramSaved: savedPointers(split, elf),
-    ramSavedByRelinking: split.padding,
+    ramResident: figures.base.bytes + figures.padding + figures.base.types * elf.wordSize,
+    ramSaved: savedPointers(figures, elf),
+    ramSavedByRelinking: figures.padding,
   };
 }
 
-function savedPointers(split: Split, elf: ElfFile): number {
-  return (split.idOf.length - 1 - split.closure.types) * elf.wordSize;
+function savedPointers(figures: SplitFigures, elf: ElfFile): number {
+  return (inputTypes(figures) - figures.base.types) * elf.wordSize;
 }
 
-async function measureLinked(image: LinkedImage, split: Split, compression: Compression): Promise<ImageReport> {
+async function measureLinked(
+  image: LinkedImage,
+  figures: SplitFigures,
+  compression: Compression,
+): Promise<ImageReport> {
   const { elf, section, original } = image;
   const bytes = loadableBytes(elf);
   const left = original.length - section.size;
@@ -125,8 +132,8 @@ async function measureLinked(image: LinkedImage, split: Split, compression: Comp
     linked: true,
     before: { bytes: bytes + left, compressed: await compression.measureImage(unsplit(image)) },
     after: { bytes, compressed: await compression.measureImage(loadable(elf, [])) },
-    ramResident: section.size + split.closure.types * elf.wordSize,
-    ramSaved: left + savedPointers(split, elf),
+    ramResident: section.size + figures.base.types * elf.wordSize,
+    ramSaved: left + savedPointers(figures, elf),
     ramSavedByRelinking: 0,
   };
 }

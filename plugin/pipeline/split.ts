@@ -9,6 +9,7 @@ import { OutFolder, type WrittenFile } from '../host/out-folder.js';
 import { turn } from '../host/turn.js';
 import type { ModuleMode } from '../modules/needs.js';
 import { MODULE_INVARIANTS } from '../modules/prove.js';
+import { figuresOf } from '../report/measure.js';
 import type { Report } from '../report/model.js';
 import { renderMarkdown } from '../report/render/markdown.js';
 import type { Reach } from '../split/split.js';
@@ -93,7 +94,8 @@ async function describe(out: OutFolder, options: SplitOptions, prepared: Prepare
     sha256: input.raw === undefined ? hashSource(input.source) : sha256(input.raw),
   };
   const report = await buildReport({
-    split,
+    figures: figuresOf(split),
+    parts: part => split[part],
     warnings: warningsOf(prepared),
     modules: modules &&
       written.modules && {

@@ -3,10 +3,38 @@ import { infoKind, KIND_SHAPES, kindName, ROLE_STRING } from '../btf/kinds.js';
 import { CodedError } from '../errors.js';
 import { REASONS } from '../roots/root.js';
 import type { Closure } from '../split/closure.js';
-import type { Partition } from '../split/partition.js';
-import type { KindRow, ReasonRow, TypeRow } from './model.js';
+import type { Partition, PartSize } from '../split/partition.js';
+import type { Split } from '../split/split.js';
+import type { KindRow, ReasonRow, Report, TypeRow } from './model.js';
 
 const LARGEST = 20;
+
+/** What a report has of a split itself, whatever it is measured with. */
+export interface SplitFigures
+  extends Pick<Report, 'closure' | 'forward' | 'padding' | 'kinds' | 'reasons' | 'largest' | 'proved'> {
+  readonly full: PartSize;
+  readonly base: PartSize;
+  readonly rest: PartSize;
+}
+
+export function figuresOf(split: Split): SplitFigures {
+  const { btf, closure, sizes, added } = split;
+  return {
+    closure: split.reach,
+    ...(added === undefined ? {} : { forward: added }),
+    ...sizes,
+    padding: split.padding,
+    kinds: measureKinds(btf, closure),
+    reasons: attribute(btf, closure, sizes),
+    largest: largestTypes(btf, closure).map(row => ({ ...row, id: split.origin?.[row.id] ?? row.id })),
+    proved: split.proved,
+  };
+}
+
+/** Types of the input of a split: `forward` adds some. */
+export function inputTypes({ full, forward }: Pick<SplitFigures, 'full' | 'forward'>): number {
+  return full.types - (forward === undefined ? 0 : forward.forwards + forward.copies);
+}
 
 /** Types and record bytes by kind, of all kinds that occur. Strings are not counted here: kinds share them. */
 export function measureKinds(btf: Btf, closure: Closure): KindRow[] {

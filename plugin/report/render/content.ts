@@ -1,3 +1,4 @@
+import { inputTypes } from '../measure.js';
 import { type Compressed, type Count, KERNEL_COMPRESSOR, type Report, type RetainedRow } from '../model.js';
 import { number, percent } from './table.js';
 
@@ -186,8 +187,9 @@ export function headSentence(report: Report, mark = ''): string {
 }
 
 /** What was there, and what of it must stay, with `mark` around that. */
-export function headline({ full, base, forward }: Report, mark = ''): string {
-  const types = full.types - (forward === undefined ? 0 : forward.forwards + forward.copies);
+export function headline(report: Report, mark = ''): string {
+  const { full, base, forward } = report;
+  const types = inputTypes(report);
   const bytes = full.bytes - (forward?.bytes ?? 0);
   const stays = `${number(base.types)} types in ${number(base.bytes)} bytes (${percent(base.bytes, bytes)})`;
   return `of ${number(types)} types in ${number(bytes)} bytes, ${mark}${stays}${mark} must stay`;
