@@ -1,6 +1,7 @@
 import { copyFileSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { execa } from 'execa';
+import type { LinkRecord } from '../../../plugin/kbuild/side-files.js';
 import { walkTypes } from '../../support/type-walk.js';
 import { compareBoots } from './boot-log.js';
 import { btfOf, judge } from './linked-judge.js';
@@ -73,7 +74,8 @@ export async function proveLinked(
     const pages = carrierFirst.probe.pages.get(`/${CARRIER}`);
     const carrier = tree.file(`.vmlinux-btf/${CARRIER}`);
     const compressed = await execa('xz', ['-6', '--check=crc32', '--stdout', carrier], { encoding: 'buffer' });
-    const { types } = JSON.parse(readFileSync(tree.file('.vmlinux-btf/link.json'), 'utf8'));
+    const { figures } = JSON.parse(readFileSync(tree.file('.vmlinux-btf/link.json'), 'utf8')) as LinkRecord;
+    const types = { full: figures.full.types, base: figures.base.types, rest: figures.rest.types };
     split.push({
       closure,
       types,
