@@ -28,7 +28,10 @@ test('21,000 mutated files: each is read or refused with one coded error, in tim
     const all = fine + Object.values(refused).reduce((sum, count) => sum + count, 0);
     t.true(all > (CASES * weight) / weights / 2, `${name}: ${all} cases`);
     // Of a slow target there are a hundred cases, which do not meet every error.
-    t.true(fine < all && Object.keys(refused).length >= (weight === 1 ? 2 : 3), `${name}: ${JSON.stringify(tally[name])}`);
+    t.true(
+      fine < all && Object.keys(refused).length >= (weight === 1 ? 2 : 3),
+      `${name}: ${JSON.stringify(tally[name])}`,
+    );
     if (name !== 'verify') t.true(fine > all / 100, `${name}: ${fine} of ${all} fine`);
   }
 });

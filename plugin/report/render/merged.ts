@@ -80,12 +80,12 @@ export function renderMergedComment(merged: Merged): string {
 export function renderMergedHtml(merged: Merged): string {
   const table = overview(merged);
   const details = merged.reports.map(
-    member => `<section><details><summary>${escapeXml(title(member))}</summary>
+    (member, nth) => `<section><details><summary>${escapeXml(title(member))}</summary>
 <p>${escapeXml(headSentence(member.report))}</p>
 ${member.report.warnings.map(warning => `<p><strong>Warning:</strong> ${escapeXml(warning)}</p>`).join('\n')}
 ${bars(member.report)}
 ${tables(member.report)
-  .map(each => `<h3>${escapeXml(each.title)}</h3>\n${htmlTable(each)}`)
+  .map(each => `<h3>${escapeXml(each.title)}</h3>\n${htmlTable(each, undefined, `${nth + 1}, ${each.title}`)}`)
   .join('\n')}
 </details></section>`,
   );

@@ -6,7 +6,8 @@ import { escapeXml } from '../xml.js';
 /** Rows from which on a table scrolls within itself. */
 const LONG = 16;
 
-export function htmlTable(table: Table, changed: ReadonlySet<number> = new Set()): string {
+/** `label`: for those who do not see the page; each table of a page has its own. */
+export function htmlTable(table: Table, changed: ReadonlySet<number> = new Set(), label = table.title): string {
   const [first, ...more] = table.head;
   const heads = [first, ...more].map(text => `<th scope="col">${escapeXml(text)}</th>`).join('');
   const rows = table.rows.map(([name, ...cells], i) => {
@@ -14,7 +15,7 @@ export function htmlTable(table: Table, changed: ReadonlySet<number> = new Set()
     return `<tr${changed.has(i) ? ' class="changed"' : ''}><th scope="row">${escapeXml(name)}</th>${rest}</tr>`;
   });
   const long = table.rows.length > LONG ? ' long' : '';
-  return `<div class="scroll${long}" role="region" tabindex="0" aria-label="${escapeXml(table.title)}">
+  return `<div class="scroll${long}" role="region" tabindex="0" aria-label="${escapeXml(label)}">
 <table class="sorts"><thead><tr>${heads}</tr></thead><tbody>
 ${rows.join('\n')}
 </tbody></table></div>`;
