@@ -83,11 +83,12 @@ VMLINUX_BTF_KBUILD = \
 
 # Before the commands of the package, which then make what is left: images and
 # device trees, of the vmlinux that is the last one. olddefconfig says here
-# why there would be no BTF, not after the build.
+# why there would be no BTF, not after the build; with the flags of the build, or
+# conf would be compiled again for each of both.
 define VMLINUX_BTF_BUILD
 	$(Q)words=$$(cd $(LINUX_DIR) && $(VMLINUX_BTF_TOOL) kbuild $(VMLINUX_BTF_LINK_OPTS)) && \
 		printf '%s\n' $$words | sed -n 's/^VMLINUX_BTF_OPTIONS=//p' > $(VMLINUX_BTF_OPTIONS_FILE)
-	$(Q)$(VMLINUX_BTF_KBUILD) $(LINUX_KCONFIG_OPTS) olddefconfig
+	$(Q)$(VMLINUX_BTF_KBUILD) $(LINUX_MAKE_FLAGS) olddefconfig
 	$(Q)$(VMLINUX_BTF_KBUILD) $(LINUX_MAKE_FLAGS) vmlinux modules
 endef
 # check-package TypoInPackageVariable
