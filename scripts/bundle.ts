@@ -2,7 +2,7 @@
  * Bundles the compiled command line into build/bin: one file instead of two hundred, the bytecode of what a split runs, and
  * the scripts that a kernel build calls. elfy stays a package of its own.
  */
-import { mkdtempSync } from 'node:fs';
+import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type BuildOptions, build } from 'esbuild';
@@ -14,6 +14,8 @@ const outdir = join(root, 'bin');
 const program = join(outdir, 'vmlinux-btf.cjs');
 
 const options: BuildOptions = {
+  // Names in the bundle are paths from here, wherever the build is started.
+  absWorkingDir: join(root, '..'),
   bundle: true,
   platform: 'node',
   format: 'cjs',
@@ -24,8 +26,9 @@ const options: BuildOptions = {
 };
 
 emptyDirSync(outdir);
-await build({
+const { metafile } = await build({
   ...options,
+  metafile: true,
   entryPoints: [join(root, 'plugin', 'cli.js')],
   outfile: join(outdir, 'cli.cjs'),
   define: { 'import.meta.url': 'bundleUrl' },
@@ -38,6 +41,10 @@ await build({
   banner: { js: '#!/usr/bin/env node' },
   define: { 'import.meta.dirname': '__dirname' },
 });
+// Whose code is in the bundle: bundle-release.ts gives their licences along.
+const folders = Object.keys(metafile.inputs).map(path => /.*\bnode_modules\/(?:@[^/]+\/)?[^/]+/.exec(path)?.[0]);
+const packages = [...new Set(folders.filter(folder => folder !== undefined))].sort();
+writeFileSync(join(root, 'bundled-packages.json'), `${JSON.stringify(packages, null, 2)}\n`);
 // Kernels of 7.x link again when a script is newer than their vmlinux: it keeps the time of its source.
 for (const name of ['pahole', 'resolve_btfids', 'wrapper.sh'])
   copySync(join(root, '..', 'plugin', 'kbuild', name), join(outdir, 'kbuild', name), { preserveTimestamps: true });
