@@ -19,6 +19,7 @@ import { reportCommands } from './cli/reports.js';
 import type { Context } from './commands/context.js';
 import { CodedError, errorToJson, formatError } from './errors.js';
 import { printable } from './printable.js';
+import { RETAINED_PER } from './report/model.js';
 import { TOOL } from './version.js';
 
 const REPEATABLE: ReadonlySet<string> = new Set([
@@ -143,7 +144,7 @@ function parser(args: readonly string[], behind: readonly string[] | undefined, 
               .option('top', { type: 'number', requiresArg: true, describe: 'how many of what keeps most in the base' })
               .option('per', {
                 ...text,
-                choices: ['root', 'set', 'subsystem', 'rule', 'reason'] as const,
+                choices: RETAINED_PER,
                 default: 'root' as const,
                 describe: 'of what, for --top',
               })

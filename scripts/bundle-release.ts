@@ -9,14 +9,14 @@
 import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { licencesOf } from './licences.js';
+import { BESIDE, licencesOf } from './licences.js';
 import { encodeTar, type TarMember } from './tar.js';
 
 const repository = join(import.meta.dirname, '..', '..');
 const folder = process.argv[2] ?? join(repository, 'buildroot-example', 'package', 'vmlinux-btf');
 
 /** The program finds package.json, its scripts and elfy where they lie in the repository, so they lie there in the tar. */
-const FILES = ['build/bin', 'node_modules/elfy', 'node_modules/endian-reader', 'scripts/target', 'LICENSE', 'LICENSES'];
+const FILES = ['build/bin', ...BESIDE, 'scripts/target', 'LICENSE', 'LICENSES'];
 /** Files that belong to nobody's use of the program. */
 const NOT = /\/(?:test\/.*|cli\.bytecode)$/;
 /** Programs by their place: modes are lost on the way through some archives and file systems. */

@@ -1,8 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** Packages beside the bundle, not in it. */
-const BESIDE = ['node_modules/elfy', 'node_modules/endian-reader'];
+/** Packages beside the bundle, not in it; folders from the repository. */
+export const BESIDE = ['node_modules/elfy', 'node_modules/endian-reader'];
 
 /** Names of files with the terms of a package; some packages have them at the end of their README only. */
 const TERMS = [/^licen[cs]e/i, /^copying/i, /^readme/i];

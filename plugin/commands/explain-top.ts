@@ -8,18 +8,18 @@ import { type Amount, reachedFrom } from '../split/retained.js';
 import { type Context, printJson } from './context.js';
 
 /** What is told of each: how much would leave the base without it, or how much it would keep alone. */
-export const BY = ['retained', 'reached'] as const;
+type By = 'retained' | 'reached';
 
 export interface TopArguments extends Subject {
   readonly top: number;
   readonly per: RetainedRow['per'];
-  readonly by: (typeof BY)[number];
+  readonly by: By;
   readonly json: boolean;
 }
 
 interface Top {
   readonly per: RetainedRow['per'];
-  readonly by: (typeof BY)[number];
+  readonly by: By;
   readonly base: Amount;
   readonly rows: readonly Omit<RetainedRow, 'per'>[];
 }
