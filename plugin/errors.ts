@@ -229,6 +229,8 @@ const CATALOGUE = {
     what: 'the modules of this build need other types in the base than the kernel was linked with',
     hint: 'run make again through vmlinux-btf kbuild: it links once more, with what they need',
   },
+  /** Told by kbuild/wrapper.sh. */
+  'kbuild-ended': { exit: 1, what: 'the kbuild that runs make has ended', hint: 'run make again' },
   'kbuild-copy': {
     exit: 1,
     what: 'a module of this build was not made by our wrappers',

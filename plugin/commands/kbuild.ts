@@ -1,10 +1,9 @@
 import { existsSync, realpathSync } from 'node:fs';
-import { basename, dirname, resolve } from 'node:path';
+import { basename, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { CodedError } from '../errors.js';
 import { findOnPath, isProgram, runProgram } from '../host/make.js';
 import { checkConfig, FINISHED, finishBuild } from '../kbuild/finish.js';
-import { splitAtLink } from '../kbuild/link.js';
 import { aftermathOf, readMakeLine } from '../kbuild/make.js';
 import {
   DEFAULT_OPTIONS,
@@ -17,8 +16,8 @@ import {
   PAHOLE_VARIABLE,
   SERVICE_VARIABLE,
 } from '../kbuild/options.js';
-import { BuiltRebaser } from '../kbuild/rebase-built.js';
-import { RebasingService } from '../kbuild/service.js';
+import { Requests } from '../kbuild/request.js';
+import { BuildService } from '../kbuild/service.js';
 import { type Adapter, SIDE_FOLDER } from '../kbuild/side-files.js';
 import { forgetLink, staleLink } from '../kbuild/stale.js';
 import type { ModuleMode } from '../modules/needs.js';
@@ -61,8 +60,8 @@ export async function kbuild(
     throw new CodedError('usage', file === undefined ? '--after without a file' : `${file}: write make behind --`);
   if (after !== undefined && file !== undefined) {
     const options = decodeOptions(process.env[OPTIONS_VARIABLE]);
-    if (args.objtree === undefined) splitAtLink(after, file, dirname(resolve(file)), options);
-    else await new BuiltRebaser().rebase({ adapter: after, file, objtree: resolve(args.objtree), options });
+    const objtree = args.objtree === undefined ? undefined : resolve(args.objtree);
+    await new Requests().answer({ adapter: after, file, objtree, options });
   } else if (finish !== undefined) await finishAndPrint(resolve(finish), args, context);
   else {
     const options = linkOptions(parseClosure(args.closure), readKeepRequest(args), args['module-btf']);
@@ -85,10 +84,10 @@ async function build(
   const own = variables(options, args.pahole ?? pahole ?? configuredPahole(args));
   const aftermath = aftermathOf(goals);
   if (aftermath === 'finish' && staleLink(objtree, options) !== undefined) forgetLink(objtree);
-  let service: RebasingService | undefined;
+  let service: BuildService | undefined;
   context.onInterrupt(() => service?.stop());
   const make = async (): Promise<void> => {
-    service = aftermath === 'finish' ? await RebasingService.open(objtree) : undefined;
+    service = aftermath === 'finish' ? await BuildService.open(objtree) : undefined;
     try {
       await runProgram(
         program,

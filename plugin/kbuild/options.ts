@@ -22,7 +22,7 @@ export const DEFAULT_OPTIONS: LinkOptions = { closure: 'complete', keep: [], kee
 export const OPTIONS_VARIABLE = 'VMLINUX_BTF_OPTIONS';
 export const PAHOLE_VARIABLE = 'VMLINUX_BTF_PAHOLE';
 export const NODE_VARIABLE = 'VMLINUX_BTF_NODE';
-/** Folder of the service that re-bases modules, while `kbuild` runs make. */
+/** Folder of the service that does the wrappers' work, while `kbuild` runs make. */
 export const SERVICE_VARIABLE = 'VMLINUX_BTF_SERVICE';
 
 export function linkOptions(closure: Reach, { rules, objects }: KeepRequest, moduleBtf: ModuleMode): LinkOptions {

@@ -1,9 +1,10 @@
 import { closeSync, mkdirSync, readdirSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
+import { CodedError, formatError } from '../errors.js';
 import { isRead, makeFifos, openForWriting, readLines } from '../host/fifo.js';
 import { isAbandoned, stagingPrefix } from '../host/staging.js';
-import { BuiltRebaser } from './rebase-built.js';
-import { readRequest } from './rebase-request.js';
+import { TOOL } from '../version.js';
+import { Requests, readRequest } from './request.js';
 import { SideFolder } from './side-files.js';
 
 /** Wrappers that wait at one time, two for each job of make at the most; another one starts Node itself. */
@@ -15,21 +16,21 @@ const FEW = SLOTS / 2;
 const REQUESTS = 'requests';
 const SUFFIX = { slot: '.slot', request: '.request' } as const;
 
-/** What a wrapper reads of its slot; when there is nothing to read, it starts Node. */
-const ANSWER = { done: 'done\n', stop: 'stop\n' } as const;
+/** What a wrapper reads of its slot; `none`: nothing was done, and it is to start Node. */
+const ANSWER = { done: 'done\n', none: 'none\n', stop: 'stop\n' } as const;
 
 /**
- * Re-bases modules for the wrappers of a build while make runs: a process that has done one takes some milliseconds for the next,
- * a new one a few hundred. The wrappers are shell scripts, so what they meet at is a folder. In it are *slots*, named pipes that this
+ * Splits vmlinux and re-bases modules for the wrappers of a build while make runs: a process that runs already takes some milliseconds for a
+ * module, and a new one a few hundred before it has begun. The wrappers are shell scripts, so what they meet at is a folder. In it are *slots*, named pipes that this
  * process holds open for writing. A wrapper takes one by creating its request, which fails when there is one; it opens the slot to read,
  * names it in the pipe `requests` and waits. A slot is used once: what is left in it goes with it. Nobody waits for one that is dead: when
  * this process ends, however it ends, the slot has no writer any more and the wrapper reads its end; when a wrapper is gone, its slot has
- * no reader, and nothing is done for it. Whatever goes wrong here is answered with nothing, and Node, started by the wrapper as without a service,
- * does it or tells what is wrong.
+ * no reader, and nothing is done for it. An error is told with the words and the status that Node would have, started by the wrapper as without a
+ * service.
  */
-export class RebasingService {
+export class BuildService {
   readonly folder: string;
-  readonly #rebaser = new BuiltRebaser();
+  readonly #requests = new Requests();
   readonly #endRequests: () => void;
   /** Descriptors of slots that have not been named yet, and of those that have not been answered yet, by name. */
   readonly #free = new Map<string, number>();
@@ -48,7 +49,7 @@ export class RebasingService {
    * Undefined where it cannot be: without mkfifo, on a file system without named pipes. Folders of such processes that are gone
    * are removed.
    */
-  static async open(objtree: string): Promise<RebasingService | undefined> {
+  static async open(objtree: string): Promise<BuildService | undefined> {
     const side = new SideFolder(objtree).path;
     const folder = join(side, `${stagingPrefix()}service`);
     try {
@@ -56,7 +57,7 @@ export class RebasingService {
       for (const name of readdirSync(side)) if (isAbandoned(name, [])) removeFolder(join(side, name));
       mkdirSync(folder);
       await makeFifos([join(folder, REQUESTS)]);
-      const service = new RebasingService(folder);
+      const service = new BuildService(folder);
       await service.#makeSlots();
       return service;
     } catch {
@@ -111,14 +112,9 @@ export class RebasingService {
 
   async #serve(name: string): Promise<void> {
     const [slot, request] = [SUFFIX.slot, SUFFIX.request].map(suffix => join(this.folder, `${name}${suffix}`));
-    try {
-      const module = isRead(slot) ? readRequest(request) : undefined;
-      if (module !== undefined) {
-        await this.#rebaser.rebase(module);
-        answer(this.#waiting.get(name), ANSWER.done);
-      }
-    } catch {
-      // Node tells, on the standard error of the wrapper.
+    if (isRead(slot)) {
+      const told = await this.#tell(request);
+      answer(this.#waiting.get(name), told);
     }
     const descriptor = this.#waiting.get(name);
     if (descriptor === undefined) return;
@@ -127,6 +123,19 @@ export class RebasingService {
     rmSync(slot, { force: true });
     rmSync(request, { force: true });
     closeSync(descriptor);
+  }
+
+  /** Does what is asked for; what the wrapper is to read. */
+  async #tell(path: string): Promise<string> {
+    try {
+      const request = readRequest(path);
+      if (request === undefined) return ANSWER.none;
+      await this.#requests.answer(request);
+      return ANSWER.done;
+    } catch (thrown) {
+      const error = thrown instanceof CodedError ? thrown : new CodedError('invariant', String(thrown), {}, thrown);
+      return `failed ${error.exitCode} ${TOOL.name}: ${formatError(error)}\n`;
+    }
   }
 }
 

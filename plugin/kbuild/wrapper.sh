@@ -44,19 +44,40 @@ on_original() {
   "$real" "$@"
 }
 
-# Has the kbuild that runs make re-base $file, whose types are of the tool $1; plugin/kbuild/service.ts is the other side. False when there
-# is none, when it ended, has no slot left or did not do it: Node, which is to be started then, does it or tells what is wrong. Nothing
-# here starts a program.
+# Splits vmlinux, which is $file, after the tool $1 has run. What the kbuild that runs make has begun, it has to end: who tried it once more could
+# take the base for the whole BTF.
+split_after() {
+  objects=''
+  served "$1" && return
+  if [ -n "$unanswered" ]; then
+    echo "vmlinux-btf: the kbuild that runs make has ended (it was killed): $file: run make again [kbuild-ended]" >&2
+    return 1
+  fi
+  "$node" "$program" kbuild --after "$1" "$file"
+}
+
+# Has the kbuild that runs make do the work on $file after the tool $1, in the object tree $objects, which is empty for vmlinux itself;
+# plugin/kbuild/service.ts is the other side. False when there is none, when it has no slot left or ended, which sets $unanswered: Node, which is to
+# be started then, does it or tells what is wrong. Nothing here starts a program.
 served() {
-  service=${VMLINUX_BTF_SERVICE:-}
+  service=${VMLINUX_BTF_SERVICE:-} answer='' unanswered=''
   [ -n "$service" ] || return 1
   for slot in "$service"/*.slot; do
     name=${slot##*/} name=${name%.slot}
     if [ -p "$slot" ] && take "$1" && [ -p "$slot" ]; then
       wait_for_answer
-      return
+      break
     fi
   done 2>/dev/null
+  case $answer in
+    done) return 0 ;;
+    stop) exit 143 ;; # the build was ended
+    failed\ *)
+      answer=${answer#failed }
+      printf '%s\n' "${answer#* }" >&2
+      exit "${answer%% *}"
+      ;;
+  esac
   return 1
 }
 
@@ -73,13 +94,8 @@ take() {
 # To open a named pipe for reading waits for a writer; to open it for both does not. With that one closed again the read ends when kbuild
 # does, however it ends. Redirections of a group would not do: bash keeps what it is to restore.
 wait_for_answer() {
-  command exec 5<>"$slot" 6<"$slot" 5>&- || return 1
-  answer=''
-  printf '%s\n' "$name" 1<>"$service/requests" && read -r answer <&6
+  command exec 5<>"$slot" 6<"$slot" 5>&- || return
+  unanswered=1
+  if printf '%s\n' "$name" 1<>"$service/requests" && read -r answer <&6; then unanswered=''; fi
   command exec 6<&-
-  case $answer in
-    done) return 0 ;;
-    stop) exit 143 ;; # the build was ended
-    *) return 1 ;;
-  esac
 }

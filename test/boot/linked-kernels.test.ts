@@ -42,13 +42,7 @@ const result: LinkedResult = {
       withCarrier: { total: 2003, available: 990 },
       pages: { peak: 9000, stay: 2100, missed: 0 },
       walked: 3001,
-      split: [{ wall: 1.24, processor: 0.61 }],
-      rebased: [
-        { wall: 0.4, processor: 0.2 },
-        { wall: 0.2, processor: 0.1 },
-        { wall: 0.3, processor: 0.3 },
-      ],
-      finish: { wall: 0.9, processor: 0.7 },
+      seconds: { links: [1.244, 0.6, 0.7], rebased: [0.4, 0.2, 0.3], around: 0.9 },
       findings: ['one'],
     },
   ],
@@ -61,13 +55,13 @@ const result: LinkedResult = {
 test('the tables say what was measured', t => {
   const text = renderSizeData([{ kernel: linkedKernel('armv7-virt-boot'), result }]);
   for (const row of [
-    '| ARMv7, 6.12.0 | complete | 87.5 % | 5.00 % | **2.1 s** | **0.30 s** |',
+    '| ARMv7, 6.12.0 | complete | 87.5 % | 5.00 % | **1.60 s** | **0.30 s** |',
     '| ARMv7, 6.12.0 | unsplit | 100 | 4,000 |  |  |  | 30 |',
     '|  | complete | 12 | 500 | 12.5 % | 3,600 | 4,600, 1,500 | 90 |',
     '| ARMv7, 6.12.0 | unsplit | zImage | 1,200 |  | 20.00 % |',
     '|  | complete |  | 1,050 | 12.5 % | 5.00 % |',
     '|  | complete | 2,003 | +3 | 1,004 | +4 | 990 | −10 |',
-    '| ARMv7, 6.12.0 | complete | 1 | 1.2 (0.61) | 3 | 0.30 (0.30) | 0.90 (0.70) |',
+    '| ARMv7, 6.12.0 | complete | 3 | 1.24, 0.60, 0.70 | 1 | 0.30 | 0.90 |',
     '| ARMv7, 6.12.0 | nf_defrag_ipv4, nf_defrag_ipv6, nf_conntrack, nf_nat, tcp_cubic, tcp_dctcp, tcp_bbr, dummy | 277 | 2 | 3,001 | 10 | 2 | 1 |',
     '| ARMv7, 6.12.0 | complete | 5 | 4 | 9,000 | 2,100 |',
   ])

@@ -106,6 +106,7 @@ export interface Service {
   /** Empty when there is none. */
   readonly folder: string;
   readonly end: () => Promise<unknown>;
+  readonly kill: (signal: NodeJS.Signals) => void;
 }
 
 /**
@@ -121,5 +122,6 @@ export async function serve(objtree: string, environment: Record<string, string>
       running.stdin.end();
       return running;
     },
+    kill: signal => running.kill(signal),
   };
 }

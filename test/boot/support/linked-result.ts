@@ -37,21 +37,19 @@ export interface HookedSizes extends LinkSizes {
   readonly pages?: CountedPages;
   /** Definitions that libbpf found in base and rest: structs, unions, enums, typedefs and functions. */
   readonly walked: number;
-  /** Of each split within a link, and of the check and the carrier at the end of make. */
-  readonly split: readonly Seconds[];
-  /**
-   * Of each module: what the scripts that stand for its tools took, without the tools themselves. Processor time is that of the scripts;
-   * kbuild, which re-bases, is another process.
-   */
-  readonly rebased: readonly Seconds[];
-  readonly finish: Seconds;
+  readonly seconds: HookSeconds;
   /** Differences of the boots, and what else was not as it has to be. */
   readonly findings: readonly string[];
 }
 
-export interface Seconds {
-  readonly wall: number;
-  readonly processor: number;
+/** What a build through the hook took more than one without, in seconds from call to return. */
+export interface HookSeconds {
+  /** Of each link: the scripts that stand for its tools, without the tools themselves; the split is in it. */
+  readonly links: readonly number[];
+  /** The same of each module. */
+  readonly rebased: readonly number[];
+  /** All that kbuild does but for running make: it starts, looks at the last link, checks, makes the carrier and the report. */
+  readonly around: number;
 }
 
 /** What `proveLinked` measured. */

@@ -5,7 +5,7 @@ import { cliPath } from '../../support/cli.js';
 import { KernelTypes } from './kernel-types.js';
 import { btfOf } from './linked-judge.js';
 import { BUILD_ENVIRONMENT, builtTree, type LinkedKernel, makeWords, modulePaths } from './linked-kernels.js';
-import type { HookedSizes, LinkSizes, Memory, Seconds } from './linked-result.js';
+import type { HookSeconds, LinkSizes, Memory } from './linked-result.js';
 import { bootModules, CARRIER, type SampleBoot } from './sample.js';
 import { residentKib, type Step } from './steps.js';
 import { Stopwatch } from './stopwatch.js';
@@ -48,24 +48,17 @@ export class ObjectTree {
     await execa(program, [...words, ...goals], { env: BUILD_ENVIRONMENT, stdin: 'ignore' });
   }
 
-  /** Through the hook; what each of its calls took. */
-  async hooked(...options: readonly string[]): Promise<Pick<HookedSizes, 'split' | 'rebased'>> {
+  /** Through the hook; what it took. */
+  async hooked(...options: readonly string[]): Promise<HookSeconds> {
     const watch = this.#watch;
     watch.start();
     const [, ...words] = this.#words.filter(word => !word.startsWith('PAHOLE='));
     const own = ['kbuild', '--sizes', 'none', '--quiet', '--pahole', watch.pahole, ...options];
-    await execa(process.execPath, [cliPath, ...own, '--', watch.make, ...words, ...this.kernel.goals], {
+    await execa(watch.kbuild, [cliPath, ...own, '--', watch.make, ...words, ...this.kernel.goals], {
       env: { ...BUILD_ENVIRONMENT, VMLINUX_BTF_RESOLVE_BTFIDS: watch.resolver },
       stdin: 'ignore',
     });
-    return { split: watch.nodes(), rebased: watch.modules() };
-  }
-
-  /** The end of the build once more. */
-  async finish(): Promise<Seconds> {
-    this.#watch.start();
-    await execa(this.#watch.node, [cliPath, 'kbuild', '--sizes', 'none', '--quiet', '--finish', this.path]);
-    return this.#watch.nodes()[0];
+    return { links: watch.links(), rebased: watch.modules(), around: watch.around() };
   }
 
   /** Path of a module, the carrier among them, by its file name. */

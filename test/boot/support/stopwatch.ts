@@ -1,18 +1,16 @@
 import { chmodSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { cliPath } from '../../support/cli.js';
-import type { Seconds } from './linked-result.js';
-
-const NOTHING: Seconds = { wall: 0, processor: 0 };
 
 /**
- * Times what the hook does in a build: stand-ins around Node, around our scripts, and around the real tools that these call, each
- * of which leaves a line in a file.
+ * Times what the hook does in a build: stand-ins around kbuild, around the make that it runs, around our scripts, and around the real tools
+ * that these call, each of which leaves a line in a file.
  */
 export class Stopwatch {
   /** Stands for make: its tools are the stand-ins for our scripts. */
   readonly make: string;
-  readonly node: string;
+  /** Stands for the Node that kbuild runs in. */
+  readonly kbuild: string;
   /** The real ones, timed. */
   readonly pahole: string;
   readonly resolver: string;
@@ -24,7 +22,7 @@ export class Stopwatch {
     this.#folder = folder;
     this.#times = join(folder, 'times');
     const scripts = join(dirname(cliPath), 'kbuild');
-    this.node = this.#standIn('node', 'node', process.execPath);
+    this.kbuild = this.#standIn('kbuild', 'kbuild', process.execPath);
     const pahole = words.find(word => word.startsWith('PAHOLE='))?.slice('PAHOLE='.length) ?? 'pahole';
     this.pahole = this.#standIn('real-pahole', 'tool', pahole);
     this.resolver = this.#standIn(
@@ -35,9 +33,9 @@ export class Stopwatch {
     const variables = [
       `PAHOLE=${this.#standIn('pahole', 'script', join(scripts, 'pahole'))}`,
       `RESOLVE_BTFIDS=${this.#standIn('resolve_btfids', 'last_script', join(scripts, 'resolve_btfids'))}`,
-      `VMLINUX_BTF_NODE=${this.node}`,
     ];
-    this.make = this.#program('make', `#!/bin/sh\nexec ${words[0]} "$@" ${variables.join(' ')}\n`);
+    const make = this.#program('real-make', `#!/bin/sh\nexec ${words[0]} "$@" ${variables.join(' ')}\n`);
+    this.make = this.#standIn('make', 'make', make);
   }
 
   /** Forgets what was timed before. */
@@ -45,50 +43,51 @@ export class Stopwatch {
     rmSync(this.#times, { force: true });
   }
 
-  #taken(): ({ readonly what: string; readonly file: string } & Seconds)[] {
+  #taken(): { readonly what: string; readonly file: string; readonly seconds: number }[] {
     if (!existsSync(this.#times)) return [];
     const lines = readFileSync(this.#times, 'utf8').trim().split('\n');
     return lines
       .map(line => line.split(' '))
-      .map(([what, file, wall, user, system]) => ({
-        what,
-        file,
-        wall: Number(wall),
-        processor: Number(user) + Number(system),
-      }));
+      .map(([what, file, seconds]) => ({ what, file, seconds: Number(seconds) }));
   }
 
-  /** Of each start of Node: of a split within a link, or the end of a build. */
-  nodes(): Seconds[] {
-    return this.#taken()
-      .filter(({ what }) => what === 'node')
-      .map(({ wall, processor }) => ({ wall, processor }));
+  /** Of each link: the scripts that stand for the tools of vmlinux, the split in one of them, without the tools themselves. */
+  links(): number[] {
+    const links: number[] = [];
+    let tool = 0;
+    for (const { what, seconds } of this.#taken().filter(({ file }) => /^(?:\.tmp_)?vmlinux[^/]*$/.test(file)))
+      if (what.endsWith('tool')) tool = seconds;
+      // A link begins with pahole, and has more steps.
+      else if (what === 'script') links.push(seconds - tool);
+      else links[links.length - 1] += seconds - tool;
+    return links;
+  }
+
+  /** Of all that kbuild did before make began, and after it had ended. */
+  around(): number {
+    const sign: Partial<Record<string, number>> = { kbuild: 1, make: -1 };
+    return this.#taken().reduce((sum, { what, seconds }) => sum + (sign[what] ?? 0) * seconds, 0);
   }
 
   /** Of each module: the scripts that stand for its tools, without the tools themselves. */
-  modules(): Seconds[] {
-    const sums = new Map<string, Seconds>();
+  modules(): number[] {
+    const sums = new Map<string, number>();
     /** Where each module stands in `modules`. */
     const places = new Map<string, number>();
-    const modules: Seconds[] = [];
-    for (const { what, file, wall, processor } of this.#taken()) {
+    const modules: number[] = [];
+    for (const { what, file, seconds } of this.#taken()) {
       const [folder, name] = file.split('/.vmlinux-btf/modules/');
-      // gen-btf.sh of 7.x calls our pahole on the copy: that is in the time of the script that called it.
-      if (!file.endsWith('.ko') || what === 'node' || (what === 'script' && name !== undefined)) continue;
+      // Our own script on the copy is in the time of the script that called it.
+      if (!file.endsWith('.ko') || (what === 'script' && name !== undefined)) continue;
       const path = name ?? folder;
-      const sign = what.endsWith('tool') ? -1 : 1;
-      const before = sums.get(path) ?? NOTHING;
-      const sum = { wall: before.wall + sign * wall, processor: before.processor + sign * processor };
+      const sum = (sums.get(path) ?? 0) + (what.endsWith('tool') ? -seconds : seconds);
       sums.set(path, sum);
       if (what !== 'last_script' && what !== 'patch_script') continue;
-      sums.set(path, NOTHING);
+      sums.set(path, 0);
       const place = places.get(path);
       // Since 7.x resolve_btfids is called once more for each module, to put the ids in.
       if (what === 'last_script' || place === undefined) places.set(path, modules.push(sum) - 1);
-      else {
-        const { wall, processor } = modules[place];
-        modules[place] = { wall: wall + sum.wall, processor: processor + sum.processor };
-      }
+      else modules[place] += sum;
     }
     return modules;
   }
@@ -98,7 +97,7 @@ export class Stopwatch {
     const text = `#!/bin/bash
 what=${what}
 case " $* " in *" --patch_btfids "*) what=patch_\${what#last_} ;; esac
-TIMEFORMAT="$what \${*: -1} %R %U %S"\n{ time '${program}' "$@" 2>&3; } 3>&2 2>>'${this.#times}'\n`;
+TIMEFORMAT="$what \${*: -1} %R"\n{ time '${program}' "$@" 2>&3; } 3>&2 2>>'${this.#times}'\n`;
     return this.#program(name, text);
   }
 
