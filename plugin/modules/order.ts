@@ -1,18 +1,25 @@
 import type { Btf } from '../btf/btf.js';
-import { nameLength } from './base-strings.js';
 
 /** strcmp of the names of two types, both in the numbering of `btf`; unsigned bytes. */
 function compareNames(btf: Btf, a: number, b: number): number {
-  const [left, right] = [locate(btf, a), locate(btf, b)];
-  return Buffer.compare(left, right);
+  const [aHolder, bHolder] = [holderOf(btf, a), holderOf(btf, b)];
+  const [left, right] = [aHolder.strings, bHolder.strings];
+  let i = btf.nameOffset(a) - aHolder.stringBase;
+  let j = btf.nameOffset(b) - bHolder.stringBase;
+  // A string table ends with a 0.
+  while (left[i] !== 0 && left[i] === right[j]) {
+    i++;
+    j++;
+  }
+  return left[i] - right[j];
 }
 
-function locate(btf: Btf, id: number): Uint8Array {
-  let offset = btf.nameOffset(id);
+/** The BTF, of a split one or its base, whose string table has the name of a type. */
+function holderOf(btf: Btf, id: number): Btf {
+  const offset = btf.nameOffset(id);
   let holder = btf;
   while (offset < holder.stringBase && holder.base !== undefined) holder = holder.base;
-  offset -= holder.stringBase;
-  return holder.strings.subarray(offset, offset + nameLength(holder.strings, offset));
+  return holder;
 }
 
 /** True when types stand as resolve_btfids sorts them since 7.x: anonymous ones first, then by name (btf_check_sorted). */

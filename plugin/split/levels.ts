@@ -41,5 +41,8 @@ export interface InBase {
 
 /** Closure `complete`: what is there is there as it was. */
 export function wholeInBase(ids: Uint32Array): InBase {
-  return { ids, levels: Uint8Array.from(ids, id => (id === 0 ? NOTHING : WHOLE)) };
+  const levels = new Uint8Array(ids.length);
+  // Not Uint8Array.from: through an iterator it takes 25 ms for a kernel.
+  for (let id = 0; id < ids.length; id++) if (ids[id] !== 0) levels[id] = WHOLE;
+  return { ids, levels };
 }

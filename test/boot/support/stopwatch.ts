@@ -47,8 +47,8 @@ export class Stopwatch {
     if (!existsSync(this.#times)) return [];
     const lines = readFileSync(this.#times, 'utf8').trim().split('\n');
     return lines
-      .map(line => line.split(' '))
-      .map(([what, file, seconds]) => ({ what, file, seconds: Number(seconds) }));
+      .map(line => line.split('\t'))
+      .map(([what, file, microseconds]) => ({ what, file, seconds: Number(microseconds) / 1e6 }));
   }
 
   /** Of each link: the scripts that stand for the tools of vmlinux, the split in one of them, without the tools themselves. */
@@ -65,8 +65,9 @@ export class Stopwatch {
 
   /** Of all that kbuild did before make began, and after it had ended. */
   around(): number {
-    const sign: Partial<Record<string, number>> = { kbuild: 1, make: -1 };
-    return this.#taken().reduce((sum, { what, seconds }) => sum + (sign[what] ?? 0) * seconds, 0);
+    const sum = (name: string): number =>
+      this.#taken().reduce((sum, { what, seconds }) => (what === name ? sum + seconds : sum), 0);
+    return sum('kbuild') - sum('make');
   }
 
   /** Of each module: the scripts that stand for its tools, without the tools themselves. */
@@ -97,7 +98,12 @@ export class Stopwatch {
     const text = `#!/bin/bash
 what=${what}
 case " $* " in *" --patch_btfids "*) what=patch_\${what#last_} ;; esac
-TIMEFORMAT="$what \${*: -1} %R"\n{ time '${program}' "$@" 2>&3; } 3>&2 2>>'${this.#times}'\n`;
+start=\${EPOCHREALTIME/[.,]/}
+'${program}' "$@"
+status=$?
+printf '%s\\t%s\\t%d\\n' $what "\${*: -1}" $((\${EPOCHREALTIME/[.,]/} - start)) >>'${this.#times}'
+exit $status
+`;
     return this.#program(name, text);
   }
 
