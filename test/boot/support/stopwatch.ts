@@ -1,6 +1,8 @@
 import { chmodSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { execaSync } from 'execa';
 import { cliPath } from '../../support/cli.js';
+import { repository } from '../../support/fixtures.js';
 
 /**
  * Times what the hook does in a build: stand-ins around kbuild, around the make that it runs, around our scripts, and around the real tools
@@ -34,7 +36,9 @@ export class Stopwatch {
       `PAHOLE=${this.#standIn('pahole', 'script', join(scripts, 'pahole'))}`,
       `RESOLVE_BTFIDS=${this.#standIn('resolve_btfids', 'last_script', join(scripts, 'resolve_btfids'))}`,
     ];
-    const make = this.#program('real-make', `#!/bin/sh\nexec ${words[0]} "$@" ${variables.join(' ')}\n`);
+    const make = join(folder, 'real-make');
+    writeFileSync(make, `#!/bin/sh\nexec ${words[0]} "$@" ${variables.join(' ')}\n`);
+    chmodSync(make, 0o755);
     this.make = this.#standIn('make', 'make', make);
   }
 
@@ -83,7 +87,7 @@ export class Stopwatch {
       const path = name ?? folder;
       const sum = (sums.get(path) ?? 0) + (what.endsWith('tool') ? -seconds : seconds);
       sums.set(path, sum);
-      if (what !== 'last_script' && what !== 'patch_script') continue;
+      if (what !== 'last_script' && what !== 'patch_last_script') continue;
       sums.set(path, 0);
       const place = places.get(path);
       // Since 7.x resolve_btfids is called once more for each module, to put the ids in.
@@ -93,24 +97,17 @@ export class Stopwatch {
     return modules;
   }
 
-  /** Runs a program, and writes a line: `what`, the last word, and what it took. */
+  /** A program that runs another, and writes down `what`, its last word and what it took (stopwatch.c). */
   #standIn(name: string, what: string, program: string): string {
-    const text = `#!/bin/bash
-what=${what}
-case " $* " in *" --patch_btfids "*) what=patch_\${what#last_} ;; esac
-start=\${EPOCHREALTIME/[.,]/}
-'${program}' "$@"
-status=$?
-printf '%s\\t%s\\t%d\\n' $what "\${*: -1}" $((\${EPOCHREALTIME/[.,]/} - start)) >>'${this.#times}'
-exit $status
-`;
-    return this.#program(name, text);
-  }
-
-  #program(name: string, text: string): string {
     const file = join(this.#folder, name);
-    writeFileSync(file, text);
-    chmodSync(file, 0o755);
+    const macros = Object.entries({ TIMES: this.#times, WHAT: what, PROGRAM: program });
+    execaSync('cc', [
+      '-O2',
+      ...macros.map(([macro, text]) => `-D${macro}=${JSON.stringify(text)}`),
+      '-o',
+      file,
+      join(repository, 'test', 'boot', 'support', 'stopwatch.c'),
+    ]);
     return file;
   }
 }
