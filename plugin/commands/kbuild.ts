@@ -87,7 +87,7 @@ async function build(
   let service: BuildService | undefined;
   context.onInterrupt(() => service?.stop());
   const make = async (): Promise<void> => {
-    service = aftermath === 'finish' ? await BuildService.open(objtree) : undefined;
+    service = aftermath === 'finish' ? BuildService.open(objtree) : undefined;
     try {
       await runProgram(
         program,

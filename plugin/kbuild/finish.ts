@@ -22,7 +22,7 @@ import { renderMarkdown } from '../report/render/markdown.js';
 import { renderText } from '../report/render/text.js';
 import { BTF_IDS_SECTION } from '../roots/btf-ids.js';
 import { missingBtf } from './cause.js';
-import { builtModules, checkNeeds, measureModules } from './modules.js';
+import { builtModules, checkNeeds, readModules } from './modules.js';
 import { type LinkRecord, SIDE_FILES, SideFolder } from './side-files.js';
 import { targetOf } from './target.js';
 
@@ -76,8 +76,8 @@ export async function finishBuild(objtree: string, options: FinishOptions): Prom
     const kernel = { original: btf, machine: elf.header, vermagic: abi.vermagic };
     const built = builtModules(objtree, folder);
     stage('reading the modules');
-    if (built !== undefined) await checkNeeds(folder, link, built, kernel, names, roots);
-    const modules = built && (await measureModules(objtree, link.options.moduleBtf, built, kernel, names, target));
+    const read = built && (await readModules(folder, objtree, link, built, kernel, names, target));
+    if (read !== undefined) checkNeeds(folder, link, read.needs, btf, names, roots);
     const signing = await prepareSigning(
       { ...options, kconfig: config === undefined ? undefined : kconfig },
       source.name,
@@ -107,7 +107,7 @@ export async function finishBuild(objtree: string, options: FinishOptions): Prom
       },
       image: { elf, section, original },
       carrier: readFileSync(folder.file(FINISHED.carrier)),
-      modules,
+      modules: read?.measured,
       warnings: [
         ...link.warnings,
         ...(built === undefined ? [UNBUILT] : []),

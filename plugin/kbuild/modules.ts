@@ -1,15 +1,15 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Btf } from '../btf/btf.js';
 import type { NameIndex } from '../btf/names.js';
 import { CodedError } from '../errors.js';
 import type { ModulePath } from '../host/module-files.js';
 import { DuplicateFinder } from '../modules/duplicates.js';
 import { type ModulePlan, ModuleRebaser } from '../modules/module-rebaser.js';
-import type { ModuleMode } from '../modules/needs.js';
 import type { BuiltAgainst, KernelModule } from '../modules/read.js';
 import type { Target } from '../modules/rebase.js';
 import { refuseModule } from '../pipeline/lint.js';
-import { levelsInBase, scanModules, withModuleRoots } from '../pipeline/module-roots.js';
+import { levelsInBase, type ScannedModules, scanModules, withModuleRoots } from '../pipeline/module-roots.js';
 import { withModule } from '../pipeline/open-module.js';
 import type { Measured } from '../pipeline/report.js';
 import type { ModuleRow } from '../report/model.js';
@@ -44,29 +44,65 @@ function moduleNames(objtree: string): string[] | undefined {
   return lines.filter(line => line !== '').map(line => line.replace(/\.k?o$/, '.ko'));
 }
 
+/** What the modules of a build need, and what became of their types. */
+export interface ReadModules {
+  readonly needs: Pick<ScannedModules, 'roots' | 'references'>;
+  readonly measured: NonNullable<Measured['modules']>;
+}
+
+/**
+ * Reads the copy of each module, with its types on the unsplit kernel, and the module as it was built, which has to be what its copy gives
+ * when it is re-based once more. Every module is held to the kernel's rules. Throws `invariant`, and what reading a module throws.
+ */
+export async function readModules(
+  folder: SideFolder,
+  objtree: string,
+  { options: { moduleBtf: mode, closure } }: LinkRecord,
+  built: readonly ModulePath[],
+  kernel: BuiltAgainst,
+  names: NameIndex,
+  target: Target,
+): Promise<ReadModules> {
+  const linked: BuiltAgainst = { ...kernel, original: target.base };
+  const rebaser = new ModuleRebaser(target, names, mode);
+  const rows: ModuleRow[] = [];
+  const duplicates = new DuplicateFinder();
+  const measure = (copy: ModulePath, module: KernelModule): Promise<void> =>
+    withModule({ ...copy, path: join(objtree, copy.name) }, linked, ({ module: made }) => {
+      const plan = rebaser.plan(module);
+      checkPlan(plan, made);
+      if (made.btf !== undefined) {
+        refuseModule(made.btf, kernel, module);
+        duplicates.add(made.btf, made.distilled !== undefined);
+      }
+      rows.push(describe(copy.name, plan));
+    });
+  const needs =
+    built.length === 0
+      ? { roots: [], references: [] }
+      : await scanModules(folder.file(COPIES_FOLDER), built, mode, kernel, names, closure, measure);
+  const proved = ['.BTF and .BTF_ids of every module are those of the unsplit kernel, re-based'];
+  return { needs, measured: { mode, rows, duplicates: duplicates.found(), proved } };
+}
+
 /**
  * Finds what modules need in the base besides what the kernel does, and leaves it for the next link when that is not what this one
  * took. Then throws `kbuild-modules`. `roots`: those of the kernel, whatever modules added to them.
  */
-export async function checkNeeds(
+export function checkNeeds(
   folder: SideFolder,
   link: LinkRecord,
-  built: readonly ModulePath[],
-  kernel: BuiltAgainst,
+  needs: ReadModules['needs'],
+  original: Btf,
   names: NameIndex,
   roots: readonly Root[],
-): Promise<void> {
-  const { moduleBtf, closure } = link.options;
-  const scanned =
-    built.length === 0
-      ? { roots: [], references: [] }
-      : await scanModules(folder.file(COPIES_FOLDER), built, moduleBtf, kernel, names, closure);
-  const { original } = kernel;
+): void {
+  const { closure } = link.options;
   const own = roots.filter(({ reason }) => reason !== 'module');
   const companions = Companions.of(original, names);
   const needed = namedRoots(
     original,
-    withModuleRoots(original, companions, own, scanned, closure),
+    withModuleRoots(original, companions, own, needs, closure),
     levelsInBase(original, companions, own, closure),
     closure,
   );
@@ -78,41 +114,6 @@ export async function checkNeeds(
   throw new CodedError('kbuild-modules', `${needed.length} types, linked with ${known.size}${such}`, {
     file: folder.path,
   });
-}
-
-/**
- * The types of each module on the unsplit kernel, and as they were built: what its copy gives when it is re-based once more. Every
- * module is held to the kernel's rules. Throws `invariant`, and what reading a module throws.
- */
-export async function measureModules(
-  objtree: string,
-  mode: ModuleMode,
-  built: readonly ModulePath[],
-  kernel: BuiltAgainst,
-  names: NameIndex,
-  target: Target,
-): Promise<NonNullable<Measured['modules']>> {
-  const linked: BuiltAgainst = { ...kernel, original: target.base };
-  const rebaser = new ModuleRebaser(target, names, mode);
-  const rows: ModuleRow[] = [];
-  const duplicates = new DuplicateFinder();
-  for (const copy of built) {
-    const path = { ...copy, path: join(objtree, copy.name) };
-    const row = await withModule(copy, kernel, ({ module }) =>
-      withModule(path, linked, ({ module: made }) => {
-        const plan = rebaser.plan(module);
-        checkPlan(plan, made);
-        if (made.btf !== undefined) {
-          refuseModule(made.btf, kernel, module);
-          duplicates.add(made.btf, made.distilled !== undefined);
-        }
-        return describe(copy.name, plan);
-      }),
-    );
-    rows.push(row);
-  }
-  const proved = ['.BTF and .BTF_ids of every module are those of the unsplit kernel, re-based'];
-  return { mode, rows, duplicates: duplicates.found(), proved };
 }
 
 /** What stands in the module is what its copy, re-based once more, has. */

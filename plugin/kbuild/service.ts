@@ -30,44 +30,54 @@ const ANSWER = { done: 'done\n', none: 'none\n', stop: 'stop\n' } as const;
  */
 export class BuildService {
   readonly folder: string;
+  /** Fulfilled once wrappers can wait, or when they never will: without mkfifo, on a file system without named pipes. */
+  readonly ready: Promise<void>;
   readonly #requests = new Requests();
-  readonly #endRequests: () => void;
+  #endRequests: (() => void) | undefined;
   /** Descriptors of slots that have not been named yet, and of those that have not been answered yet, by name. */
   readonly #free = new Map<string, number>();
   readonly #waiting = new Map<string, number>();
   #made = 0;
+  #stopped = false;
   #making: Promise<void> | undefined;
   /** One request after the other. */
   #queue: Promise<void> = Promise.resolve();
 
   private constructor(folder: string) {
     this.folder = folder;
-    this.#endRequests = readLines(join(folder, REQUESTS), name => this.#take(name));
+    this.ready = this.#begin().catch(() => removeFolder(folder));
   }
 
   /**
-   * Undefined where it cannot be: without mkfifo, on a file system without named pipes. Folders of such processes that are gone
-   * are removed.
+   * Wrappers that come before it is ready start Node. Undefined where there is no place for its folder. Folders of such processes that are
+   * gone are removed.
    */
-  static async open(objtree: string): Promise<BuildService | undefined> {
+  static open(objtree: string): BuildService | undefined {
     const side = new SideFolder(objtree).path;
     const folder = join(side, `${stagingPrefix()}service`);
     try {
       mkdirSync(side, { recursive: true });
       for (const name of readdirSync(side)) if (isAbandoned(name, [])) removeFolder(join(side, name));
       mkdirSync(folder);
-      await makeFifos([join(folder, REQUESTS)]);
-      const service = new BuildService(folder);
-      await service.#makeSlots();
-      return service;
+      return new BuildService(folder);
     } catch {
       removeFolder(folder);
       return undefined;
     }
   }
 
+  async #begin(): Promise<void> {
+    const requests = join(this.folder, REQUESTS);
+    const slots = this.#newSlots();
+    await makeFifos([requests, ...slots.map(name => join(this.folder, name))]);
+    if (this.#stopped) return removeFolder(this.folder);
+    this.#endRequests = readLines(requests, name => this.#take(name));
+    this.#offer(slots);
+  }
+
   /** Ends it once all that were named are answered. */
   async end(): Promise<void> {
+    await this.ready;
     await this.#making;
     await this.#queue;
     this.stop();
@@ -75,7 +85,8 @@ export class BuildService {
 
   /** Ends it at once: the build has ended, and wrappers that still wait end too. */
   stop(): void {
-    this.#endRequests();
+    this.#stopped = true;
+    this.#endRequests?.();
     for (const descriptor of [...this.#free.values(), ...this.#waiting.values()]) {
       answer(descriptor, ANSWER.stop);
       closeSync(descriptor);
@@ -85,14 +96,23 @@ export class BuildService {
     removeFolder(this.folder);
   }
 
+  #newSlots(): string[] {
+    return Array.from({ length: SLOTS }, () => String(this.#made++));
+  }
+
   async #makeSlots(): Promise<void> {
-    const names = Array.from({ length: SLOTS }, () => String(this.#made++));
-    const path = (name: string): string => join(this.folder, name);
-    await makeFifos(names.map(path));
+    const names = this.#newSlots();
+    await makeFifos(names.map(name => join(this.folder, name)));
+    if (!this.#stopped) this.#offer(names);
+  }
+
+  /** Named pipes that are there become slots. */
+  #offer(names: readonly string[]): void {
     for (const name of names) {
-      this.#free.set(name, openForWriting(path(name)));
+      const path = join(this.folder, name);
+      this.#free.set(name, openForWriting(path));
       // It is seen only now that it can be waited for.
-      renameSync(path(name), path(`${name}${SUFFIX.slot}`));
+      renameSync(path, `${path}${SUFFIX.slot}`);
     }
   }
 

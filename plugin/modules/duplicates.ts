@@ -76,34 +76,46 @@ interface Seen {
 
 /** A number for each own type: 53 bits of a hash of its record, with the names in it and what it refers to. */
 function fingerprints(btf: Btf, distilled: boolean): Float64Array {
-  const { count } = btf;
+  const { count, words, roles, starts, firstId } = btf;
+  // What does not change from step to step is hashed once. Own types that a record refers to stand from firsts[i] to firsts[i + 1].
   const [high, low] = [new Uint32Array(count), new Uint32Array(count)];
+  const firsts = new Uint32Array(count + 1);
+  const own = new Uint32Array(words.length);
   const names = new Names(btf);
-  for (let step = 0; step <= STEPS; step++) {
-    const [wasHigh, wasLow] = [high.slice(), low.slice()];
-    for (let i = 0; i < count; i++) {
-      let a = 0x811c9dc5;
-      let b = 0x9747b28c;
-      for (let at = btf.starts[i]; at < btf.starts[i + 1]; at++) {
-        const word = btf.words[at];
-        const role = btf.roles[at];
-        const own = role === ROLE_TYPE && word >= btf.firstId ? word - btf.firstId : -1;
-        const [x, y] =
-          own >= 0
-            ? [wasHigh[own], wasLow[own]]
-            : role === ROLE_STRING
-              ? [names.hash(word), 1]
-              : role === ROLE_TYPE && distilled && word !== 0
-                ? [names.hash(btf.nameOffset(word)), btf.kind(word)]
-                : [word, 2];
-        a = mix(a, x);
-        b = mix(b ^ y, x + at - btf.starts[i]);
-      }
-      high[i] = a;
-      low[i] = b;
+  let met = 0;
+  for (let i = 0; i < count; i++) {
+    let a = 0x811c9dc5;
+    let b = 0x9747b28c;
+    for (let at = starts[i]; at < starts[i + 1]; at++) {
+      const word = words[at];
+      const role = roles[at];
+      let [x, y] = [word, 2];
+      if (role === ROLE_STRING) [x, y] = [names.hash(word), 1];
+      else if (role === ROLE_TYPE && word >= firstId) {
+        own[met++] = word - firstId;
+        [x, y] = [0, 3];
+      } else if (role === ROLE_TYPE && distilled && word !== 0)
+        [x, y] = [names.hash(btf.nameOffset(word)), btf.kind(word)];
+      a = mix(a, x);
+      b = mix(b ^ y, x + at - starts[i]);
     }
+    high[i] = a;
+    low[i] = b;
+    firsts[i + 1] = met;
   }
-  return Float64Array.from(high, (a, i) => a * 2 ** 21 + (low[i] >>> 11));
+  let [wasHigh, wasLow] = [high, low];
+  for (let step = 0; step < STEPS; step++) {
+    const [nextHigh, nextLow] = [high.slice(), low.slice()];
+    for (let i = 0; i < count; i++)
+      for (let at = firsts[i]; at < firsts[i + 1]; at++) {
+        nextHigh[i] = mix(nextHigh[i], wasHigh[own[at]]);
+        nextLow[i] = mix(nextLow[i] ^ wasLow[own[at]], wasHigh[own[at]] + at - firsts[i]);
+      }
+    [wasHigh, wasLow] = [nextHigh, nextLow];
+  }
+  const prints = new Float64Array(count);
+  for (let i = 0; i < count; i++) prints[i] = wasHigh[i] * 2 ** 21 + (wasLow[i] >>> 11);
+  return prints;
 }
 
 function mix(hash: number, word: number): number {

@@ -5,7 +5,7 @@ import { CodedError } from '../errors.js';
 import type { ModulePath } from '../host/module-files.js';
 import { willChange } from '../modules/module-rebaser.js';
 import { type ModuleMode, reach, seedsOf } from '../modules/needs.js';
-import type { BuiltAgainst } from '../modules/read.js';
+import type { BuiltAgainst, KernelModule } from '../modules/read.js';
 import {
   distilledRoots,
   type ModuleReferences,
@@ -40,7 +40,10 @@ export interface ScannedModules {
   readonly warnings: readonly string[];
 }
 
-/** Reads modules of a folder. `closure`: of the base they will stand on. Throws what reading a module throws, and `modules-folder` when all are carriers. */
+/**
+ * Reads modules of a folder. `closure`: of the base they will stand on. `also` is done with each while it is open. Throws what reading a
+ * module throws, and `modules-folder` when all are carriers.
+ */
 export async function scanModules(
   folder: string,
   listed: readonly ModulePath[],
@@ -48,6 +51,7 @@ export async function scanModules(
   kernel: BuiltAgainst,
   names: NameIndex,
   closure: Reach,
+  also?: (path: ModulePath, module: KernelModule) => Promise<void>,
 ): Promise<ScannedModules> {
   const { original } = kernel;
   const paths: ModulePath[] = [];
@@ -56,33 +60,37 @@ export async function scanModules(
   const references: ModuleReferences[] = [];
   const warnings: string[] = [];
   let [changing, signed] = [0, 0];
+  const look = (path: ModulePath, module: KernelModule): void => {
+    const { btf, distilled } = module;
+    if (btf === undefined || mode === 'strip') return;
+    const name = moduleName(path);
+    if (distilled !== undefined) {
+      const found = distilledRoots(name, distilled, original, names);
+      roots.push(...found.roots);
+      if (found.missing.length > 0)
+        warnings.push(
+          `${path.name}: vmlinux lacks what its .BTF.base names (${found.missing.slice(0, 4).join(', ')}${found.missing.length > 4 ? ' …' : ''}): the unsplit kernel refuses it as well`,
+        );
+      return;
+    }
+    const seeds = seedsOf(module, original, names);
+    const needs = reach(btf, seeds);
+    roots.push(...neededRoots(name, needs), ...pointeeRoots(name, btf, seeds));
+    references.push(moduleReferences(name, btf, mode === 'prune' ? needs.own : undefined, closure));
+  };
   for (const path of listed) {
-    await withModule(path, kernel, ({ module, signatureBytes, state }) => {
-      const name = moduleName(path);
+    await withModule(path, kernel, async ({ module, signatureBytes, state }) => {
       if (module.isCarrier) {
         warnings.push(`${path.name} is the carrier of another split: left out`);
         return;
       }
       paths.push(path);
       states.push(state);
-      const { btf, distilled } = module;
       const changes = willChange(module, mode);
       if (changes) changing++;
       if (changes && signatureBytes > 0) signed++;
-      if (btf === undefined || mode === 'strip') return;
-      if (distilled !== undefined) {
-        const found = distilledRoots(name, distilled, original, names);
-        roots.push(...found.roots);
-        if (found.missing.length > 0)
-          warnings.push(
-            `${path.name}: vmlinux lacks what its .BTF.base names (${found.missing.slice(0, 4).join(', ')}${found.missing.length > 4 ? ' …' : ''}): the unsplit kernel refuses it as well`,
-          );
-        return;
-      }
-      const seeds = seedsOf(module, original, names);
-      const needs = reach(btf, seeds);
-      roots.push(...neededRoots(name, needs), ...pointeeRoots(name, btf, seeds));
-      references.push(moduleReferences(name, btf, mode === 'prune' ? needs.own : undefined, closure));
+      look(path, module);
+      await also?.(path, module);
     });
   }
   if (paths.length === 0) throw new CodedError('modules-folder', 'no module in it but a carrier', { file: folder });

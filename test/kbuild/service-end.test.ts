@@ -40,6 +40,7 @@ async function build(objtree: string, script: string) {
 export objtree=. VMLINUX_BTF_NODE='${objtree}/node'
 cd '${objtree}' || exit
 wrapper() { exec '${wrappers}/resolve_btfids' -b vmlinux "$1"; }
+until ls "$VMLINUX_BTF_SERVICE"/*.slot >/dev/null 2>&1; do sleep 0.1; done
 waiting() { until ls "$VMLINUX_BTF_SERVICE"/*.request >/dev/null 2>&1; do sleep 0.1; done; sleep 0.2; }
 ${script}`;
   writeFileSync(program, text, { mode: 0o755 });
