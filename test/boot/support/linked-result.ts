@@ -48,7 +48,10 @@ export interface HookSeconds {
   readonly links: readonly number[];
   /** The same of each module. */
   readonly rebased: readonly number[];
-  /** All that kbuild does but for running make: it starts, looks at the last link, checks, makes the carrier and the report. */
+  /**
+   * All that kbuild does before make begins and after it has ended, of the last one where it links twice: it starts, looks at the last
+   * link, checks, makes the carrier and the report.
+   */
   readonly around: number;
 }
 

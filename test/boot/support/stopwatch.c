@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * Stands for PROGRAM: runs it with the same words, and appends the line "WHAT<tab>last word<tab>microseconds" to TIMES, with patch_ in front
- * of WHAT when --patch_btfids is among the words. Ends with the status of the program. The three are macros that are strings. A script in its
+ * Stands for PROGRAM: runs it with the same words, and appends the line "WHAT<tab>last word<tab>start<tab>end" to TIMES, in
+ * microseconds, with patch_ in front of WHAT when --patch_btfids is among the words. Ends with the status of the program. The three are macros that are strings. A script in its
  * place would take longer to start than some of what is timed.
  */
 #include <fcntl.h>
@@ -37,7 +37,7 @@ int main(int argc, char **argv)
 	for (int i = 1; i < argc; i++)
 		if (strcmp(argv[i], "--patch_btfids") == 0)
 			prefix = "patch_";
-	length = snprintf(line, sizeof(line), "%s%s\t%s\t%lld\n", prefix, WHAT, argv[argc - 1], microseconds() - start);
+	length = snprintf(line, sizeof(line), "%s%s\t%s\t%lld\t%lld\n", prefix, WHAT, argv[argc - 1], start, microseconds());
 	fd = open(TIMES, O_WRONLY | O_CREAT | O_APPEND, 0644);
 	if (fd < 0 || length >= (int)sizeof(line) || write(fd, line, length) != length)
 		return 125;

@@ -4,6 +4,14 @@ import { execaSync } from 'execa';
 import { cliPath } from '../../support/cli.js';
 import { repository } from '../../support/fixtures.js';
 
+/** A run of a program; in seconds. */
+interface Taken {
+  readonly what: string;
+  readonly file: string;
+  readonly start: number;
+  readonly seconds: number;
+}
+
 /**
  * Times what the hook does in a build: stand-ins around kbuild, around the make that it runs, around our scripts, and around the real tools
  * that these call, each of which leaves a line in a file.
@@ -47,12 +55,17 @@ export class Stopwatch {
     rmSync(this.#times, { force: true });
   }
 
-  #taken(): { readonly what: string; readonly file: string; readonly seconds: number }[] {
+  #taken(): Taken[] {
     if (!existsSync(this.#times)) return [];
     const lines = readFileSync(this.#times, 'utf8').trim().split('\n');
     return lines
       .map(line => line.split('\t'))
-      .map(([what, file, microseconds]) => ({ what, file, seconds: Number(microseconds) / 1e6 }));
+      .map(([what, file, start, end]) => ({
+        what,
+        file,
+        start: Number(start) / 1e6,
+        seconds: (Number(end) - Number(start)) / 1e6,
+      }));
   }
 
   /** Of each link: the scripts that stand for the tools of vmlinux, the split in one of them, without the tools themselves. */
@@ -67,11 +80,11 @@ export class Stopwatch {
     return links;
   }
 
-  /** Of all that kbuild did before make began, and after it had ended. */
+  /** Of all that kbuild did before make began first, and after it had ended last. */
   around(): number {
-    const sum = (name: string): number =>
-      this.#taken().reduce((sum, { what, seconds }) => (what === name ? sum + seconds : sum), 0);
-    return sum('kbuild') - sum('make');
+    const [kbuild, ...makes] = ['kbuild', 'make'].flatMap(name => this.#taken().filter(({ what }) => what === name));
+    const end = Math.max(...makes.map(({ start, seconds }) => start + seconds));
+    return kbuild.seconds - (end - makes[0].start);
   }
 
   /** Of each module: the scripts that stand for its tools, without the tools themselves. */
