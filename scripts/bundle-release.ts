@@ -3,7 +3,7 @@
  *
  *     node build/scripts/bundle-release.js [FOLDER]
  *
- * writes vmlinux-btf-VERSION.tar and vmlinux-btf.hash to buildroot-example/package/vmlinux-btf. The same sources give the same bytes on
+ * writes vmlinux-btf-VERSION.tar and vmlinux-btf.hash to FOLDER, or to where the examples for Buildroot and Yocto look for them. The same sources give the same bytes on
  * every machine: the bytecode stays out, for it is of one version of Node.
  */
 import { createHash } from 'node:crypto';
@@ -13,7 +13,13 @@ import { BESIDE, licencesOf } from './licences.js';
 import { encodeTar, type TarMember } from './tar.js';
 
 const repository = join(import.meta.dirname, '..', '..');
-const folder = process.argv[2] ?? join(repository, 'buildroot-example', 'package', 'vmlinux-btf');
+const folders =
+  process.argv.length > 2
+    ? process.argv.slice(2)
+    : [
+        'buildroot-example/package/vmlinux-btf',
+        'yocto-example/meta-vmlinux-btf/recipes-devtools/vmlinux-btf/files',
+      ].map(folder => join(repository, folder));
 
 /** The program finds package.json, its scripts and elfy where they lie in the repository, so they lie there in the tar. */
 const FILES = ['build/bin', ...BESIDE, 'scripts/target', 'LICENSE', 'LICENSES'];
@@ -42,12 +48,14 @@ const members = inside.map(
 );
 const tar = { path: `${top}.tar`, bytes: encodeTar(members) };
 
-mkdirSync(folder, { recursive: true });
-writeFileSync(join(folder, tar.path), tar.bytes);
 const hashed = [tar, ...inside.filter(({ path }) => path.startsWith('LICENSE'))];
 const lines = hashed.map(({ path, bytes }) => `sha256  ${createHash('sha256').update(bytes).digest('hex')}  ${path}\n`);
-writeFileSync(join(folder, `${name}.hash`), `# Made with ${tar.path} by npm run bundle\n${lines.join('')}`);
-console.log(join(folder, tar.path));
+for (const folder of folders) {
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, tar.path), tar.bytes);
+  writeFileSync(join(folder, `${name}.hash`), `# Made with ${tar.path} by npm run bundle\n${lines.join('')}`);
+  console.log(join(folder, tar.path));
+}
 
 /** Paths from the repository, with slashes. */
 function filesBelow(path: string): string[] {

@@ -1,0 +1,100 @@
+import { createHash } from 'node:crypto';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import test from 'ava';
+import { execa } from 'execa';
+import { cli, splitQuickly } from '../support/cli.js';
+import { fixture, repository } from '../support/fixtures.js';
+import { scratchFolder } from '../support/scratch.js';
+import { haveTool } from '../support/tools.js';
+
+const folder = scratchFolder(test, 'yocto');
+const layer = join(repository, 'yocto-example', 'meta-vmlinux-btf');
+const recipes = join(layer, 'recipes-devtools', 'vmlinux-btf');
+const classFile = readFileSync(join(layer, 'classes-recipe', 'kernel-vmlinux-btf.bbclass'), 'utf8');
+const layerConf = readFileSync(join(layer, 'conf', 'layer.conf'), 'utf8');
+const document = readFileSync(join(repository, 'docs', 'yocto.md'), 'utf8');
+const { version } = JSON.parse(readFileSync(join(repository, 'package.json'), 'utf8'));
+
+/** Text of a function of the class. */
+function bodyOf(head: string): string {
+  const start = classFile.indexOf(`\n${head} {\n`) + 1;
+  return classFile.slice(start, classFile.indexOf('\n}\n', start) + 3);
+}
+
+test('the recipe is of this version, and its checksums are those of the bundle', async t => {
+  const recipe = `vmlinux-btf-native_${version}.bb`;
+  t.deepEqual(
+    readdirSync(recipes).filter(name => name.endsWith('.bb')),
+    [recipe],
+  );
+  if (!haveTool(t, 'tar', 'tar')) return;
+  await execa(process.execPath, [join(repository, 'build', 'scripts', 'bundle-release.js'), folder]);
+  await execa('tar', ['-C', folder, '-xf', join(folder, `vmlinux-btf-${version}.tar`)]);
+  const told = [...readFileSync(join(recipes, recipe), 'utf8').matchAll(/file:\/\/(\S+);md5=(\S+)/g)];
+  t.is(told.length, 2);
+  for (const [, file, hash] of told) {
+    const bytes = readFileSync(join(folder, `vmlinux-btf-${version}`, file));
+    t.is(createHash('md5').update(bytes).digest('hex'), hash, file);
+  }
+});
+
+test('every option of the class and of the layer stands in docs/yocto.md, with its default, and no other', t => {
+  const options = [...`${classFile}${layerConf}`.matchAll(/^(VMLINUX_BTF_\w+) \?\?= "(.*)"$/gm)];
+  t.true(options.length > 8);
+  for (const [, name, value] of options) {
+    const row = document.split('\n').find(line => line.startsWith('| `VMLINUX_BTF_') && line.includes(`\`${name}\``));
+    t.truthy(row, name);
+    t.is(row?.split('|')[2].replaceAll('`', '').trim(), value, name);
+  }
+  const known = new Set(options.map(([, name]) => name));
+  const rows = document.slice(document.indexOf('## Options'), document.indexOf('## Where it is'));
+  for (const [name] of rows.matchAll(/\bVMLINUX_BTF_\w+/g)) t.true(known.has(name), name);
+});
+
+test('make is given the words that kbuild prints, and kbuild takes the options of the class', async t => {
+  const given = [...classFile.matchAll(/^EXTRA_OEMAKE:append = '(.*)'$/gm)].flatMap(([, words]) => words);
+  const names = [...given.join('').matchAll(/ (\w+)=/g)].map(([, name]) => name);
+  const pahole = join(folder, 'pahole');
+  writeFileSync(pahole, '#!/bin/sh\n', { mode: 0o755 });
+  const { stdout } = await cli(['kbuild', '--pahole', pahole, '--closure', 'forward', '--module-btf', 'prune']);
+  t.deepEqual(
+    names,
+    stdout
+      .trim()
+      .split(' ')
+      .map(word => word.split('=')[0]),
+  );
+  const options = [...classFile.matchAll(/ (--[a-z-]+)/g)].map(([, option]) => option);
+  const help = [(await cli(['kbuild', '--help'])).stdout, (await cli(['check', '--help'])).stdout].join(
+    (await cli(['report', '--help'])).stdout,
+  );
+  for (const option of new Set(options)) t.true(help.includes(option), option);
+});
+
+test('VMLINUX_BTF_BUDGETS becomes budgets that check takes', async t => {
+  if (!haveTool(t, 'python3', 'python3')) return;
+  const out = join(folder, 'out');
+  t.is((await splitQuickly(fixture('armv7-virt/vmlinux'), out)).exitCode, 0);
+  const program = `import sys
+class D:
+    def getVar(self, name): return sys.argv[1]
+    def expand(self, text): return text.replace('\${WORKDIR}', sys.argv[2])
+class bb:
+    def fatal(text): sys.exit(text)
+d = D()
+${bodyOf('python vmlinux_btf_write_budgets()')
+  .replace('python vmlinux_btf_write_budgets() {', 'if True:')
+  .replace(/\n\}\n$/, '\n')}`;
+  const check = async (budgets: string) => {
+    const written = await execa('python3', ['-c', program, budgets, folder], { reject: false });
+    if (written.exitCode !== 0) return written;
+    return cli(['check', join(out, 'report.json'), '--config', join(folder, 'vmlinux-btf.budgets.json')]);
+  };
+  const held = await check('btf.base=450KiB btf.base.types=7000 total.flash=200%');
+  t.is(held.exitCode, 0, held.stderr);
+  t.is((await check('btf.base=4KiB')).exitCode, 1);
+  const wrong = await check('btf.base');
+  t.not(wrong.exitCode, 0);
+  t.regex(wrong.stderr, /btf\.base is not METRIC=LIMIT/);
+});

@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#
+# Links the kernel with the mandatory part of its BTF, packages the rest as kernel-module-vmlinux-btf, puts the report into
+# DEPLOYDIR, and fails the build when a budget breaks. Enable it for every kernel with
+#
+#   KERNEL_CLASSES:append = " kernel-vmlinux-btf"
+#
+# in a distribution or local.conf, or inherit it in the recipe of one. docs/yocto.md of vmlinux-btf tells the rest.
+
+# What the base keeps of what is only pointed to: "complete" or "forward".
+VMLINUX_BTF_CLOSURE ??= "complete"
+# What of the types of modules stays: "keep", "prune" or "strip".
+VMLINUX_BTF_MODULE_BTF ??= "keep"
+# Absolute path of a vmlinux-btf.config.json with keep rules, and budgets.
+VMLINUX_BTF_CONFIG ??= ""
+# Budgets besides those of the file: METRIC=LIMIT, without spaces, such as "btf.base=450KiB total.flash=100%".
+VMLINUX_BTF_BUDGETS ??= ""
+# Absolute path of an earlier report.json that budgets of increase are compared with.
+VMLINUX_BTF_BASELINE ??= ""
+# Formats of the report in DEPLOYDIR, with commas: text, html, comment, json, csv and others of vmlinux-btf report.
+VMLINUX_BTF_REPORTS ??= "text,html"
+# "1": the carrier is packaged; "1": it is loaded at boot.
+VMLINUX_BTF_CARRIER ??= "1"
+VMLINUX_BTF_AUTOLOAD ??= "0"
+# Absolute paths of key and certificate that modules are signed with; both or none.
+VMLINUX_BTF_SIGN_KEY ??= ""
+VMLINUX_BTF_SIGN_CERT ??= ""
+
+VMLINUX_BTF_TOOL = "${STAGING_BINDIR_NATIVE}/vmlinux-btf"
+VMLINUX_BTF_WRAPPERS = "${STAGING_DATADIR_NATIVE}/vmlinux-btf/build/bin/kbuild"
+VMLINUX_BTF_PAHOLE = "${STAGING_BINDIR_NATIVE}/pahole"
+VMLINUX_BTF_SIDE = "${B}/.vmlinux-btf"
+VMLINUX_BTF_LINK_OPTS = "--pahole ${VMLINUX_BTF_PAHOLE} --closure ${VMLINUX_BTF_CLOSURE} --module-btf ${VMLINUX_BTF_MODULE_BTF}"
+VMLINUX_BTF_LINK_OPTS .= "${@' --config ' + d.getVar('VMLINUX_BTF_CONFIG') if d.getVar('VMLINUX_BTF_CONFIG') else ''}"
+VMLINUX_BTF_FINISH_OPTS = "${@' --sign-key ' + d.getVar('VMLINUX_BTF_SIGN_KEY') + ' --sign-cert ' + d.getVar('VMLINUX_BTF_SIGN_CERT') if d.getVar('VMLINUX_BTF_SIGN_KEY') else ''}"
+VMLINUX_BTF_BASELINE_OPTS = "${@' --baseline ' + d.getVar('VMLINUX_BTF_BASELINE') if d.getVar('VMLINUX_BTF_BASELINE') else ''}"
+
+DEPENDS:append = " pahole-native vmlinux-btf-native"
+# linux-yocto: passes no PAHOLE=false, and takes its fragment for BTF.
+KERNEL_DEBUG = "True"
+# Kconfig asks pahole for its version: without an answer CONFIG_DEBUG_INFO_BTF vanishes silently.
+do_kernel_configme[depends] += "pahole-native:do_populate_sysroot vmlinux-btf-native:do_populate_sysroot"
+
+FILESEXTRAPATHS:append = ":${VMLINUX_BTF_LAYERDIR}/files"
+SRC_URI:append = "${@' file://vmlinux-btf.cfg' if bb.data.inherits_class('kernel-yocto', d) else ''}"
+
+# The words that vmlinux-btf kbuild prints, for every call of make. What the base keeps is read when make is called: it is known
+# only once the tool is there.
+EXTRA_OEMAKE:append = ' PAHOLE="${VMLINUX_BTF_WRAPPERS}/pahole" RESOLVE_BTFIDS="${VMLINUX_BTF_WRAPPERS}/resolve_btfids"'
+EXTRA_OEMAKE:append = ' VMLINUX_BTF_PAHOLE="${VMLINUX_BTF_PAHOLE}" VMLINUX_BTF_OPTIONS="`cat ${B}/.vmlinux-btf-options 2>/dev/null`"'
+
+# make through vmlinux-btf kbuild: links again when options have changed or modules need other types in the base, re-bases modules
+# in one process, makes the carrier and the report.
+vmlinux_btf_kbuild() {
+	( cd ${B} && ${VMLINUX_BTF_TOOL} kbuild ${VMLINUX_BTF_LINK_OPTS} ${VMLINUX_BTF_FINISH_OPTS} \
+		-- ${MAKE} ${EXTRA_OEMAKE} ${@oe.utils.parallel_make_argument(d, '-j%d')} "$@" ${KERNEL_EXTRA_ARGS} ) ||
+		bbfatal "vmlinux-btf kbuild failed: see the line above"
+}
+
+# The last word of a configuration: without CONFIG_DEBUG_INFO_BTF it says here why.
+do_configure:append() {
+	vmlinux_btf_kbuild olddefconfig
+}
+
+do_compile:prepend() {
+	words=`cd ${B} && ${VMLINUX_BTF_TOOL} kbuild ${VMLINUX_BTF_LINK_OPTS}` || bbfatal "vmlinux-btf kbuild failed: see the line above"
+	printf '%s\n' $words | sed -n 's/^VMLINUX_BTF_OPTIONS=//p' > ${B}/.vmlinux-btf-options
+}
+
+# In the environment of kernel_do_compile, whose build time is that of the kernel: another one would link again.
+do_compile:append() {
+	if grep -q '^CONFIG_MODULES=y$' ${B}/.config; then
+		vmlinux_btf_kbuild ${KERNEL_IMAGETYPE_FOR_MAKE} modules $use_alternate_initrd
+	else
+		vmlinux_btf_kbuild ${KERNEL_IMAGETYPE_FOR_MAKE} $use_alternate_initrd
+	fi
+}
+
+python vmlinux_btf_write_budgets() {
+    import json
+    budgets = []
+    for word in (d.getVar('VMLINUX_BTF_BUDGETS') or '').split():
+        metric, equals, limit = word.partition('=')
+        if not equals:
+            bb.fatal('VMLINUX_BTF_BUDGETS: %s is not METRIC=LIMIT' % word)
+        budgets.append({'metric': metric, 'max': limit})
+    with open(d.expand('${WORKDIR}/vmlinux-btf.budgets.json'), 'w') as file:
+        json.dump({'budgets': budgets}, file)
+}
+
+vmlinux_btf_check() {
+	if [ -n "${VMLINUX_BTF_BUDGETS}" ]; then
+		${VMLINUX_BTF_TOOL} check ${VMLINUX_BTF_SIDE}/report.json --config ${WORKDIR}/vmlinux-btf.budgets.json${VMLINUX_BTF_BASELINE_OPTS} ||
+			bbfatal "a budget of VMLINUX_BTF_BUDGETS is broken: ${VMLINUX_BTF_SIDE}/report.txt has the sizes"
+	fi
+	if [ -n "${VMLINUX_BTF_CONFIG}" ]; then
+		${VMLINUX_BTF_TOOL} check ${VMLINUX_BTF_SIDE}/report.json --config ${VMLINUX_BTF_CONFIG}${VMLINUX_BTF_BASELINE_OPTS} ||
+			bbfatal "a budget of ${VMLINUX_BTF_CONFIG} is broken: ${VMLINUX_BTF_SIDE}/report.txt has the sizes"
+	fi
+}
+
+do_vmlinux_btf() {
+	# A link that came after the carrier was made, by whatever caused it.
+	if [ ! ${VMLINUX_BTF_SIDE}/vmlinux_btf.ko -nt ${VMLINUX_BTF_SIDE}/link.json ]; then
+		${VMLINUX_BTF_TOOL} kbuild --finish ${B}${VMLINUX_BTF_FINISH_OPTS} || bbfatal "vmlinux-btf kbuild failed: see the line above"
+	fi
+	vmlinux_btf_check
+}
+do_vmlinux_btf[doc] = "Checks the split of the kernel's BTF, and its size budgets"
+do_vmlinux_btf[dirs] = "${B}"
+do_vmlinux_btf[prefuncs] += "vmlinux_btf_write_budgets"
+do_vmlinux_btf[file-checksums] += "${@' '.join(f + ':True' for f in [d.getVar('VMLINUX_BTF_CONFIG'), d.getVar('VMLINUX_BTF_BASELINE')] if f)}"
+addtask vmlinux_btf after do_compile_kernelmodules before do_install do_sizecheck
+do_compile[file-checksums] += "${@d.getVar('VMLINUX_BTF_CONFIG') + ':True' if d.getVar('VMLINUX_BTF_CONFIG') else ''}"
+
+# Modules, and the carrier, belong to this base: it is noted for the time when the kernel is linked once more around them.
+do_install:append() {
+	cp ${VMLINUX_BTF_SIDE}/base.btf ${B}/.vmlinux-btf-installed
+	if [ "${VMLINUX_BTF_CARRIER}" = "1" ]; then
+		install -D -m 0644 ${VMLINUX_BTF_SIDE}/vmlinux_btf.ko \
+			${D}${nonarch_base_libdir}/modules/${KERNEL_VERSION}/extra/vmlinux_btf.ko
+	fi
+}
+KERNEL_MODULE_AUTOLOAD:append = "${@' vmlinux_btf' if d.getVar('VMLINUX_BTF_AUTOLOAD') == '1' else ''}"
+
+# kernel_do_compile has linked once more, with the initramfs inside, after modules and carrier were installed.
+do_bundle_initramfs:append() {
+	if grep -q '^CONFIG_MODULES=y$' ${B}/.config; then
+		vmlinux_btf_kbuild vmlinux modules $use_alternate_initrd
+	else
+		vmlinux_btf_kbuild vmlinux $use_alternate_initrd
+	fi
+	cmp -s ${VMLINUX_BTF_SIDE}/base.btf ${B}/.vmlinux-btf-installed ||
+		bbfatal "${B}: the link with the initramfs made another base than the installed modules were built for: KERNEL_DEBUG_TIMESTAMPS has to be 0, with which pahole makes the same BTF each time"
+	vmlinux_btf_check
+}
+
+do_deploy:append() {
+	install -d ${DEPLOYDIR}/vmlinux-btf
+	for file in report.json base.btf full.btf vmlinux_btf.ko; do
+		install -m 0644 ${VMLINUX_BTF_SIDE}/$file ${DEPLOYDIR}/vmlinux-btf/$file
+	done
+	${VMLINUX_BTF_TOOL} report ${B} --format ${VMLINUX_BTF_REPORTS} --to ${DEPLOYDIR}/vmlinux-btf${VMLINUX_BTF_BASELINE_OPTS} ||
+		bbfatal "vmlinux-btf report failed: see the line above"
+}
