@@ -21,12 +21,12 @@ const ANSWER = { done: 'done\n', none: 'none\n', stop: 'stop\n' } as const;
 
 /**
  * Splits vmlinux and re-bases modules for the wrappers of a build while make runs: a process that runs already takes some milliseconds for a
- * module, and a new one a few hundred before it has begun. The wrappers are shell scripts, so what they meet at is a folder. In it are *slots*, named pipes that this
- * process holds open for writing. A wrapper takes one by creating its request, which fails when there is one; it opens the slot to read,
- * names it in the pipe `requests` and waits. A slot is used once: what is left in it goes with it. Nobody waits for one that is dead: when
- * this process ends, however it ends, the slot has no writer any more and the wrapper reads its end; when a wrapper is gone, its slot has
- * no reader, and nothing is done for it. An error is told with the words and the status that Node would have, started by the wrapper as without a
- * service.
+ * module, and a new one a few hundred before it has begun. The wrappers are shell scripts, so what they meet at is a folder. In it are *slots*,
+ * named pipes that this process holds open for writing. A wrapper takes one by creating its request, which fails when there is one; it opens the
+ * slot to read, names it in the pipe `requests` and waits. A slot is used once: what is left in it goes with it. Nobody waits for one that is
+ * dead: when this process ends, however it ends, the slot has no writer any more and the wrapper reads its end; when a wrapper is gone, its slot
+ * has no reader, and nothing is done for it. An error is told with the words and the status that Node would have, started by the wrapper as
+ * without a service.
  */
 export class BuildService {
   readonly folder: string;

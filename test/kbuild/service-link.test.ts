@@ -8,7 +8,7 @@ import { ElfPatch } from '../support/elf-patch.js';
 import { linkingTree } from '../support/linked-tree.js';
 import { scratchFolder } from '../support/scratch.js';
 import { haveTool } from '../support/tools.js';
-import { KERNELS, type Kernel, leftOver, serve, starts, wrappers } from '../support/unbased-tree.js';
+import { KERNELS, type Kernel, leftOver, markStarts, serve, starts, wrappers } from '../support/unbased-tree.js';
 
 const folder = scratchFolder(test, 'kbuild-service-link');
 const LINKED = '.tmp_vmlinux1';
@@ -18,8 +18,7 @@ async function tree(name: string, kernel: Kernel = 'armv7-virt'): Promise<string
   const objtree = join(folder, name);
   mkdirSync(objtree);
   await linkingTree(kernel, objtree);
-  const script = `#!/bin/sh\necho >>'${objtree}/starts'\nexec '${process.execPath}' "$@"\n`;
-  writeFileSync(join(objtree, 'node'), script, { mode: 0o755 });
+  markStarts(objtree);
   return objtree;
 }
 

@@ -42,9 +42,14 @@ export function unbasedTree(objtree: string, kernel: Kernel, linked: string): st
       mkdirSync(dirname(path), { recursive: true });
       copyFileSync(fixture(`${kernel}/${i % 2 === 0 ? 'dummy.ko' : 'tcp_bbr.ko'}`), path);
     }
+  markStarts(objtree);
+  return objtree;
+}
+
+/** Puts `node` into a tree: each start of it leaves its mark, see {@link starts}. */
+export function markStarts(objtree: string): void {
   const script = `#!/bin/sh\necho >>'${objtree}/starts'\nexec '${process.execPath}' "$@"\n`;
   writeFileSync(join(objtree, 'node'), script, { mode: 0o755 });
-  return objtree;
 }
 
 /** How often Node was started. */
