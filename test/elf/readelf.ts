@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 
 /** What readelf says of a file. Numbers as it prints them, hexadecimal or decimal, made into one form. */
 export interface ReadelfHeader {
@@ -114,6 +115,14 @@ export function readelfSections(path: string): readonly string[] {
       const hex = [addr, offset, size, entsize].map(digits => BigInt(`0x${digits}`));
       return [index, name, type, ...hex, link, info, align].join(' ');
     });
+}
+
+/** Bytes of a section, where readelf finds it; throws when there is none of that name. */
+export function sectionBytes(path: string, name: string): Buffer {
+  const line = readelfSections(path).find(text => text.split(' ')[1] === name);
+  if (line === undefined) throw new Error(`${path} has no section ${name}`);
+  const [, , , , offset, size] = line.split(' ');
+  return readFileSync(path).subarray(Number(offset), Number(offset) + Number(size));
 }
 
 const SYMBOL_LINE = /^ *(\d+): ([0-9a-f]+) +(\S+) (\S+) +(\S+) +\S+ +(?:\[.*?\] +)?(\S+) (.*)$/;

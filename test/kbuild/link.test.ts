@@ -8,6 +8,7 @@ import { readModinfo } from '../../plugin/carrier/modinfo.js';
 import { SHF_ALLOC } from '../../plugin/elf/constants.js';
 import { ElfFile } from '../../plugin/elf/file.js';
 import type { Report } from '../../plugin/report/model.js';
+import { sectionBytes } from '../elf/readelf.js';
 import { bpftoolRaw } from '../support/bpftool.js';
 import { cli, cliPath, ERROR_LINE, sha256Of, splitQuickly } from '../support/cli.js';
 import { ElfPatch } from '../support/elf-patch.js';
@@ -53,16 +54,6 @@ async function hook(name: LinkedKernel, objtree: string, options?: string) {
   });
 }
 
-function section(file: string, name: string): Buffer {
-  const source = FileSource.open(file);
-  try {
-    const elf = ElfFile.open(source);
-    return Buffer.from(elf.data(elf.section(name)));
-  } finally {
-    source.close();
-  }
-}
-
 const side = (objtree: string, name: string): string => join(objtree, '.vmlinux-btf', name);
 const json = (file: string) => JSON.parse(readFileSync(file, 'utf8'));
 
@@ -80,7 +71,7 @@ for (const name of KERNELS)
       t.is(sha256Of(side(objtree, 'permutation.u32')), sha256Of(join(out, 'permutation.u32')));
       t.deepEqual(json(side(objtree, 'roots.json')), json(join(out, 'split.json')).roots);
       const ids = readFileSync(side(objtree, 'btf_ids.bin'));
-      t.true(ids.equals(section(join(out, 'vmlinux'), '.BTF_ids')));
+      t.true(ids.equals(sectionBytes(join(out, 'vmlinux'), '.BTF_ids')));
       // Padding moves the strings of the rest, and nothing else.
       t.is((await bpftoolRaw(side(objtree, 'base.btf'))).text, (await bpftoolRaw(join(out, 'base.btf'))).text);
       const rest = await bpftoolRaw(side(objtree, 'rest.btf'), side(objtree, 'base.btf'));
@@ -95,7 +86,7 @@ for (const name of KERNELS)
         t.true(readFileSync(`${linked}.BTF_ids`).equals(ids));
         t.true(readFileSync(linked).equals(before));
       } else {
-        t.true(section(linked, '.BTF').equals(base));
+        t.true(sectionBytes(linked, '.BTF').equals(base));
         const expected = new ElfPatch(before);
         expected.bytes.set(base, expected.section('.BTF').offset);
         expected.header('.BTF', 'size', base.length);
@@ -120,7 +111,7 @@ test('a .BTF that llvm-objcopy put where lld left no room, so that it seems to l
     parts.map(name => sha256Of(side(objtree, name))),
     expected,
   );
-  t.is(sha256Of(side(objtree, 'base.btf')), createHash('sha256').update(section(linked, '.BTF')).digest('hex'));
+  t.is(sha256Of(side(objtree, 'base.btf')), createHash('sha256').update(sectionBytes(linked, '.BTF')).digest('hex'));
 });
 
 test('a .BTF that a segment loads is left alone: this file is no step of a link', async t => {
@@ -171,13 +162,13 @@ test('the end of a build: carrier and report of the vmlinux that was linked with
   t.is(run.stderr, '');
   t.is(run.exitCode, 0);
   const carrier = side(objtree, 'vmlinux_btf.ko');
-  t.true(section(carrier, '.BTF').equals(readFileSync(side(objtree, 'rest.btf'))));
+  t.true(sectionBytes(carrier, '.BTF').equals(readFileSync(side(objtree, 'rest.btf'))));
   const source = FileSource.open(carrier);
   t.is(readModinfo(ElfFile.open(source)).get('btf_base_sha256'), sha256Of(side(objtree, 'base.btf')));
   source.close();
 
   const report = json(side(objtree, 'report.json')) as Report;
-  const whole = section(fixture(`${name}/vmlinux`), '.BTF').length;
+  const whole = sectionBytes(fixture(`${name}/vmlinux`), '.BTF').length;
   t.is(report.padding, 0);
   t.is(report.input.btfBytes, whole);
   const left = whole - base.length;

@@ -6,6 +6,7 @@ import { withFile } from '../../plugin/bytes/source.js';
 import { ElfFile } from '../../plugin/elf/file.js';
 import { resizeSections } from '../../plugin/elf/resize-sections.js';
 import type { Report } from '../../plugin/report/model.js';
+import { sectionBytes } from '../elf/readelf.js';
 import { bpftoolRaw } from '../support/bpftool.js';
 import { addModules, buildModules, type Modules } from '../support/built-modules.js';
 import { cli, cliPath, ERROR_LINE, splitQuickly } from '../support/cli.js';
@@ -59,13 +60,6 @@ async function link(kernel: LinkedKernel, objtree: string, mode: Mode, closure: 
 const side = (objtree: string, name: string): string => join(objtree, '.vmlinux-btf', name);
 const json = (file: string) => JSON.parse(readFileSync(file, 'utf8'));
 const finish = (objtree: string) => cli(['kbuild', '--finish', objtree, '--sizes', 'none', '--json']);
-
-function section(file: string, name: string): Buffer {
-  return withFile(file, source => {
-    const elf = ElfFile.open(source);
-    return Buffer.from(elf.data(elf.section(name)));
-  });
-}
 
 /** The types of a module by bpftool: `.BTF` of the file, or what a file of BTF holds. */
 async function types(file: string, base?: string): Promise<string | undefined> {
@@ -148,8 +142,8 @@ test('the end of a build without make: what is missing is one line, and the next
   const done = await finish(objtree);
   t.is(done.exitCode, 0, done.stderr);
   for (const row of (JSON.parse(done.stdout) as Report).modules?.rows ?? []) {
-    t.is(row.before.bytes, section(fixture(`${kernel}/${SHARING[row.name]}`), '.BTF').length);
-    t.is(row.after.bytes, section(join(objtree, row.name), '.BTF').length);
+    t.is(row.before.bytes, sectionBytes(fixture(`${kernel}/${SHARING[row.name]}`), '.BTF').length);
+    t.is(row.after.bytes, sectionBytes(join(objtree, row.name), '.BTF').length);
   }
 
   rmSync(side(objtree, 'modules/drivers/net/dummy.ko'));
@@ -173,7 +167,7 @@ async function afterTheLink(kernel: LinkedKernel, objtree: string, mode: Mode): 
 async function sameModules(t: ExecutionContext, objtree: string, out: string): Promise<void> {
   for (const name of Object.keys(ALONE)) {
     const [wanted, made] = [join(out, 'modules', name), join(objtree, name)];
-    if (section(wanted, '.BTF').length === 0) t.is(section(made, '.BTF').length, 0, name);
+    if (sectionBytes(wanted, '.BTF').length === 0) t.is(sectionBytes(made, '.BTF').length, 0, name);
     else {
       const text = await types(made, side(objtree, 'base.btf'));
       t.truthy(text, name);
@@ -217,9 +211,9 @@ for (const mode of ['keep', 'prune', 'strip'] as const)
       t.is((JSON.parse(done.stdout) as Report).modules?.mode, mode);
       const out = await afterTheLink(kernel, objtree, mode);
       await sameModules(t, objtree, out);
-      const ids = (name: string): Buffer => section(join(out, 'modules', name), '.BTF_ids');
+      const ids = (name: string): Buffer => sectionBytes(join(out, 'modules', name), '.BTF_ids');
       const bbr = 'net/ipv4/tcp_bbr.ko';
-      t.true(section(join(objtree, bbr), '.BTF_ids').equals(ids(bbr)));
+      t.true(sectionBytes(join(objtree, bbr), '.BTF_ids').equals(ids(bbr)));
     });
 
 test('a module that is not what its re-basing gives is refused at the end of the build', async t => {

@@ -1,4 +1,4 @@
-import { copyFileSync, mkdirSync, readFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
 import { Btf } from '../../plugin/btf/btf.js';
@@ -14,7 +14,7 @@ import { runSplit } from '../../plugin/pipeline/split.js';
 import { verifyOut } from '../../plugin/pipeline/verify.js';
 import { WHOLE } from '../../plugin/split/levels.js';
 import { splitBtf } from '../../plugin/split/split.js';
-import { readelf, readelfSections } from '../elf/readelf.js';
+import { readelf, readelfSections, sectionBytes } from '../elf/readelf.js';
 import { bpftoolRaw } from '../support/bpftool.js';
 import { fixture } from '../support/fixtures.js';
 import { KERNELS, WITHOUT_MODULE_BTF } from '../support/kernels.js';
@@ -99,12 +99,6 @@ function sectionLines(file: string): string[] {
     const [index, name, type, addr, , size, ...rest] = line.split(' ');
     return [index, name, type, addr, /^\.BTF(\.base)?$/.test(name) ? '' : size, ...rest].join(' ');
   });
-}
-
-function sectionBytes(file: string, name: string): Buffer {
-  const line = readelfSections(file).find(text => text.split(' ')[1] === name) ?? '';
-  const [, , , , offset, size] = line.split(' ');
-  return readFileSync(file).subarray(Number(offset), Number(offset) + Number(size));
 }
 
 for (const kernel of KERNELS.filter(name => name !== WITHOUT_MODULE_BTF))

@@ -16,7 +16,7 @@ import {
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import test from 'ava';
-import { readelfSections } from '../elf/readelf.js';
+import { sectionBytes } from '../elf/readelf.js';
 import { cli, ERROR_LINE, hashesOf, splitQuickly } from '../support/cli.js';
 import { fixture, repository } from '../support/fixtures.js';
 import { moduleFolder } from '../support/module-folder.js';
@@ -290,7 +290,7 @@ test('ids of a signed module without .BTF become 0, and that is a change like an
     const { modules, out } = fresh(`bare-${mode}`);
     rmSync(join(modules, DUMMY));
     execFileSync(objcopy, ['-R', '.BTF', join(modules, BBR)]);
-    const ids = sectionOf(join(modules, BBR), '.BTF_ids');
+    const ids = sectionBytes(join(modules, BBR), '.BTF_ids');
     t.true(ids.some(byte => byte !== 0));
     appendFileSync(join(modules, BBR), SIGNATURE);
     const args = ['--modules', modules, '--module-btf', mode];
@@ -305,7 +305,7 @@ test('ids of a signed module without .BTF become 0, and that is a change like an
     t.is(report.modules.rows[0].signature, 'dropped');
     t.false(readFileSync(join(out, 'modules', BBR)).includes(MAGIC));
     // What is left of its set: count and flags, and the flags of each of its kfuncs.
-    const left = sectionOf(join(out, 'modules', BBR), '.BTF_ids');
+    const left = sectionBytes(join(out, 'modules', BBR), '.BTF_ids');
     t.is(left.length, ids.length);
     for (let at = 0; at < ids.length; at += 4)
       t.is(left.readUInt32LE(at), ids.readUInt32LE(at) > 59_475 ? 0 : ids.readUInt32LE(at));
@@ -327,13 +327,6 @@ test('a signed module that does not change keeps its signature under MODULE_SIG_
   t.is(JSON.parse(stdout).modules.rows[0].signature, 'kept');
   t.is(Buffer.compare(readFileSync(join(out, 'modules', DUMMY)), readFileSync(join(modules, DUMMY))), 0);
 });
-
-/** Bytes of a section, as readelf finds it. */
-function sectionOf(file: string, name: string): Buffer {
-  const line = readelfSections(file).find(text => text.split(' ')[1] === name) ?? '';
-  const [, , , , offset, size] = line.split(' ');
-  return readFileSync(file).subarray(Number(offset), Number(offset) + Number(size));
-}
 
 test('re-based modules and the carrier are signed with the kernel’s sign-file, and openssl accepts it', async t => {
   if (!haveTool(t, 'openssl', 'openssl')) return;

@@ -2,8 +2,7 @@ import { copyFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
 import { execa } from 'execa';
-import { FileSource } from '../../plugin/bytes/source.js';
-import { ElfFile } from '../../plugin/elf/file.js';
+import { sectionBytes } from '../elf/readelf.js';
 import { splitQuickly } from '../support/cli.js';
 import { fixture } from '../support/fixtures.js';
 import { scratchFolder } from '../support/scratch.js';
@@ -13,18 +12,8 @@ const folder = scratchFolder(test, 'stripped');
 
 /** The bytes of what the kernel reads of a carrier, by section. */
 function read(file: string): Record<string, string> {
-  const source = FileSource.open(file);
-  try {
-    const elf = ElfFile.open(source);
-    return Object.fromEntries(
-      ['.BTF', '.modinfo', '.gnu.linkonce.this_module'].map(name => [
-        name,
-        Buffer.from(elf.data(elf.section(name))).toString('hex'),
-      ]),
-    );
-  } finally {
-    source.close();
-  }
+  const names = ['.BTF', '.modinfo', '.gnu.linkonce.this_module'];
+  return Object.fromEntries(names.map(name => [name, sectionBytes(file, name).toString('hex')]));
 }
 
 /** What build systems do to a module on its way into an image: modules_install with INSTALL_MOD_STRIP=1, and OpenWrt's strip-kmod.sh. */

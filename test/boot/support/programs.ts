@@ -108,6 +108,8 @@ const CT_ARGUMENTS = [
   mov(5, 16),
 ];
 const IPS_SRC_NAT = 1 << 4;
+/** Milliseconds that the connection is kept: it is looked up again once the carrier is loaded, on machines as slow as they may be. */
+const CT_TIMEOUT = 600_000;
 
 /**
  * A connection is made with a kfunc of nf_conntrack, translated with one of nf_nat (they have to agree what a struct
@@ -130,7 +132,7 @@ function conntrackPrograms(types: KernelTypes): ProbeProgram[] {
       mov(4, 0),
       call('bpf_ct_set_nat_info', 2),
       copy(1, 6),
-      mov(2, 10_000),
+      mov(2, CT_TIMEOUT),
       call('bpf_ct_set_timeout'),
       copy(1, 6),
       call('bpf_ct_insert_entry'),
