@@ -35,7 +35,8 @@ VMLINUX_BTF_LINK_OPTS .= "${@' --config ' + d.getVar('VMLINUX_BTF_CONFIG') if d.
 VMLINUX_BTF_FINISH_OPTS = "${@' --sign-key ' + d.getVar('VMLINUX_BTF_SIGN_KEY') + ' --sign-cert ' + d.getVar('VMLINUX_BTF_SIGN_CERT') if d.getVar('VMLINUX_BTF_SIGN_KEY') else ''}"
 VMLINUX_BTF_BASELINE_OPTS = "${@' --baseline ' + d.getVar('VMLINUX_BTF_BASELINE') if d.getVar('VMLINUX_BTF_BASELINE') else ''}"
 
-DEPENDS:append = " pahole-native vmlinux-btf-native"
+# elfutils-native is for resolve_btfids, which the kernel builds.
+DEPENDS:append = " pahole-native vmlinux-btf-native elfutils-native"
 # linux-yocto: passes no PAHOLE=false, and takes its fragment for BTF.
 KERNEL_DEBUG = "True"
 # Kconfig asks pahole for its version: without an answer CONFIG_DEBUG_INFO_BTF vanishes silently.
@@ -54,7 +55,7 @@ EXTRA_OEMAKE:append = ' VMLINUX_BTF_PAHOLE="${VMLINUX_BTF_PAHOLE}" VMLINUX_BTF_O
 vmlinux_btf_kbuild() {
 	( cd ${B} && ${VMLINUX_BTF_TOOL} kbuild ${VMLINUX_BTF_LINK_OPTS} ${VMLINUX_BTF_FINISH_OPTS} \
 		-- ${MAKE} ${EXTRA_OEMAKE} ${@oe.utils.parallel_make_argument(d, '-j%d')} "$@" ${KERNEL_EXTRA_ARGS} ) ||
-		bbfatal "vmlinux-btf kbuild failed: see the line above"
+		bbfatal_log "vmlinux-btf kbuild failed: its last line says why"
 }
 
 # The last word of a configuration: without CONFIG_DEBUG_INFO_BTF it says here why.
@@ -63,17 +64,20 @@ do_configure:append() {
 }
 
 do_compile:prepend() {
-	words=`cd ${B} && ${VMLINUX_BTF_TOOL} kbuild ${VMLINUX_BTF_LINK_OPTS}` || bbfatal "vmlinux-btf kbuild failed: see the line above"
+	words=`cd ${B} && ${VMLINUX_BTF_TOOL} kbuild ${VMLINUX_BTF_LINK_OPTS}` || bbfatal_log "vmlinux-btf kbuild failed: its last line says why"
 	printf '%s\n' $words | sed -n 's/^VMLINUX_BTF_OPTIONS=//p' > ${B}/.vmlinux-btf-options
+}
+
+# Targets, and the modules if the kernel takes any, around the initramfs that kernel_do_compile was called with.
+vmlinux_btf_build() {
+	modules=
+	if grep -q '^CONFIG_MODULES=y$' ${B}/.config; then modules=modules; fi
+	vmlinux_btf_kbuild "$@" $modules $use_alternate_initrd
 }
 
 # In the environment of kernel_do_compile, whose build time is that of the kernel: another one would link again.
 do_compile:append() {
-	if grep -q '^CONFIG_MODULES=y$' ${B}/.config; then
-		vmlinux_btf_kbuild ${KERNEL_IMAGETYPE_FOR_MAKE} modules $use_alternate_initrd
-	else
-		vmlinux_btf_kbuild ${KERNEL_IMAGETYPE_FOR_MAKE} $use_alternate_initrd
-	fi
+	vmlinux_btf_build ${KERNEL_IMAGETYPE_FOR_MAKE}
 }
 
 python vmlinux_btf_write_budgets() {
@@ -88,21 +92,30 @@ python vmlinux_btf_write_budgets() {
         json.dump({'budgets': budgets}, file)
 }
 
+# The budgets of one file: vmlinux_btf_gate FILE WHERE-IT-IS-SET.
+vmlinux_btf_gate() {
+	status=0
+	${VMLINUX_BTF_TOOL} check ${VMLINUX_BTF_SIDE}/report.json --config "$1"${VMLINUX_BTF_BASELINE_OPTS} || status=$?
+	case $status in
+	0) ;;
+	1) bbfatal_log "a budget of $2 is broken: ${VMLINUX_BTF_SIDE}/report.txt has the sizes" ;;
+	*) bbfatal_log "vmlinux-btf check failed: its last line says why" ;;
+	esac
+}
+
 vmlinux_btf_check() {
 	if [ -n "${VMLINUX_BTF_BUDGETS}" ]; then
-		${VMLINUX_BTF_TOOL} check ${VMLINUX_BTF_SIDE}/report.json --config ${WORKDIR}/vmlinux-btf.budgets.json${VMLINUX_BTF_BASELINE_OPTS} ||
-			bbfatal "a budget of VMLINUX_BTF_BUDGETS is broken: ${VMLINUX_BTF_SIDE}/report.txt has the sizes"
+		vmlinux_btf_gate ${WORKDIR}/vmlinux-btf.budgets.json VMLINUX_BTF_BUDGETS
 	fi
 	if [ -n "${VMLINUX_BTF_CONFIG}" ]; then
-		${VMLINUX_BTF_TOOL} check ${VMLINUX_BTF_SIDE}/report.json --config ${VMLINUX_BTF_CONFIG}${VMLINUX_BTF_BASELINE_OPTS} ||
-			bbfatal "a budget of ${VMLINUX_BTF_CONFIG} is broken: ${VMLINUX_BTF_SIDE}/report.txt has the sizes"
+		vmlinux_btf_gate ${VMLINUX_BTF_CONFIG} ${VMLINUX_BTF_CONFIG}
 	fi
 }
 
 do_vmlinux_btf() {
 	# A link that came after the carrier was made, by whatever caused it.
 	if [ ! ${VMLINUX_BTF_SIDE}/vmlinux_btf.ko -nt ${VMLINUX_BTF_SIDE}/link.json ]; then
-		${VMLINUX_BTF_TOOL} kbuild --finish ${B}${VMLINUX_BTF_FINISH_OPTS} || bbfatal "vmlinux-btf kbuild failed: see the line above"
+		${VMLINUX_BTF_TOOL} kbuild --finish ${B}${VMLINUX_BTF_FINISH_OPTS} || bbfatal_log "vmlinux-btf kbuild failed: its last line says why"
 	fi
 	vmlinux_btf_check
 }
@@ -125,13 +138,9 @@ KERNEL_MODULE_AUTOLOAD:append = "${@' vmlinux_btf' if d.getVar('VMLINUX_BTF_AUTO
 
 # kernel_do_compile has linked once more, with the initramfs inside, after modules and carrier were installed.
 do_bundle_initramfs:append() {
-	if grep -q '^CONFIG_MODULES=y$' ${B}/.config; then
-		vmlinux_btf_kbuild vmlinux modules $use_alternate_initrd
-	else
-		vmlinux_btf_kbuild vmlinux $use_alternate_initrd
-	fi
+	vmlinux_btf_build vmlinux
 	cmp -s ${VMLINUX_BTF_SIDE}/base.btf ${B}/.vmlinux-btf-installed ||
-		bbfatal "${B}: the link with the initramfs made another base than the installed modules were built for: KERNEL_DEBUG_TIMESTAMPS has to be 0, with which pahole makes the same BTF each time"
+		bbfatal_log "${B}: the link with the initramfs made another base than the installed modules were built for: KERNEL_DEBUG_TIMESTAMPS has to be 0, with which pahole makes the same BTF each time"
 	vmlinux_btf_check
 }
 
@@ -141,5 +150,5 @@ do_deploy:append() {
 		install -m 0644 ${VMLINUX_BTF_SIDE}/$file ${DEPLOYDIR}/vmlinux-btf/$file
 	done
 	${VMLINUX_BTF_TOOL} report ${B} --format ${VMLINUX_BTF_REPORTS} --to ${DEPLOYDIR}/vmlinux-btf${VMLINUX_BTF_BASELINE_OPTS} ||
-		bbfatal "vmlinux-btf report failed: see the line above"
+		bbfatal_log "vmlinux-btf report failed: its last line says why"
 }
