@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 
 source scripts/require.sh
 require_node
-require_tools bpftool=bpftool pahole=dwarves readelf=binutils gcc=gcc depmod=kmod cpio=cpio unmkinitramfs=initramfs-tools-core xz=xz-utils zstd=zstd lz4=lz4 lzop=lzop bzip2=bzip2 \
+require_tools bpftool=bpftool pahole=dwarves readelf=binutils gcc=gcc depmod=kmod cpio=cpio unmkinitramfs=initramfs-tools-core rpmbuild=rpm xz=xz-utils zstd=zstd lz4=lz4 lzop=lzop bzip2=bzip2 \
   chromium=chromium clang-16=clang-16 script=bsdutils busybox=busybox shellcheck=shellcheck qemu-system-mips=qemu-system-mips mips-linux-gnu-gcc=gcc-mips-linux-gnu \
   qemu-system-aarch64=qemu-system-arm aarch64-linux-gnu-gcc=gcc-aarch64-linux-gnu \
   arm-linux-gnueabihf-objcopy=binutils-arm-linux-gnueabihf ld.lld=lld riscv64-linux-gnu-ld=binutils-riscv64-linux-gnu \
