@@ -249,6 +249,8 @@ const CATALOGUE = {
 } as const satisfies Record<string, CatalogueEntry>;
 
 export type ErrorCode = keyof typeof CATALOGUE;
+/** Every code there is. */
+export const ERROR_CODES = Object.keys(CATALOGUE) as readonly ErrorCode[];
 
 /** Where an error was found. All offsets are bytes from the start of the file, or of `section` when it is given. */
 export interface ErrorPlace {

@@ -81,11 +81,22 @@ VMLINUX_BTF_KBUILD = \
 		$(VMLINUX_BTF_LINK_OPTS) $(VMLINUX_BTF_FINISH_OPTS) \
 		-- $(BR2_MAKE) -j$(PARALLEL_JOBS) -C $(LINUX_DIR)
 
+# What the commands of the package do before their make: a device tree may be
+# built into vmlinux, and plugins of gcc are turned off.
+define VMLINUX_BTF_AS_BUILD_CMDS
+	$(call KCONFIG_DISABLE_OPT,CONFIG_GCC_PLUGINS)
+	$(foreach dts,$(call qstrip,$(BR2_LINUX_KERNEL_CUSTOM_DTS_PATH)), \
+		cp -f $(dts) $(LINUX_ARCH_PATH)/boot/dts/
+	)
+	$(LINUX_COPY_CUSTOM_DTS_FILES)
+endef
+
 # Before the commands of the package, which then make what is left: images and
 # device trees, of the vmlinux that is the last one. olddefconfig says here
 # why there would be no BTF, not after the build; with the flags of the build, or
 # conf would be compiled again for each of both.
 define VMLINUX_BTF_BUILD
+	$(VMLINUX_BTF_AS_BUILD_CMDS)
 	$(Q)words=$$(cd $(LINUX_DIR) && $(VMLINUX_BTF_TOOL) kbuild $(VMLINUX_BTF_LINK_OPTS)) && \
 		printf '%s\n' $$words | sed -n 's/^VMLINUX_BTF_OPTIONS=//p' > $(VMLINUX_BTF_OPTIONS_FILE)
 	$(Q)$(VMLINUX_BTF_KBUILD) $(LINUX_MAKE_FLAGS) olddefconfig
@@ -105,7 +116,6 @@ LINUX_POST_BUILD_HOOKS += VMLINUX_BTF_CHECK_LINK
 
 ifeq ($(BR2_LINUX_KERNEL_EXT_VMLINUX_BTF_CARRIER),y)
 define VMLINUX_BTF_INSTALL_CARRIER
-	rm -f $(TARGET_DIR)/lib/modules/$(LINUX_VERSION_PROBED)/updates/vmlinux_btf.ko*
 	$(INSTALL) -D -m 0644 $(VMLINUX_BTF_CARRIER) \
 		$(TARGET_DIR)/lib/modules/$(LINUX_VERSION_PROBED)/updates/vmlinux_btf.ko
 	$(if $(VMLINUX_BTF_COMPRESS), \
@@ -131,8 +141,13 @@ endif
 endif
 
 # Modules, and the carrier, belong to this base: it is noted for the time when
-# the kernel is linked once more around them.
+# the kernel is linked once more around them. What an earlier build installed,
+# of another release or with other options, goes.
 define VMLINUX_BTF_INSTALL_TARGET
+	rm -f $(TARGET_DIR)/lib/modules/*/updates/vmlinux_btf.ko* \
+		$(TARGET_DIR)/usr/sbin/vmlinux-btf-load \
+		$(TARGET_DIR)/etc/init.d/S20vmlinux-btf \
+		$(TARGET_DIR)/usr/lib/systemd/system/vmlinux-btf.service
 	$(VMLINUX_BTF_INSTALL_CARRIER)
 	$(VMLINUX_BTF_INSTALL_AUTOLOAD)
 	$(Q)cp $(VMLINUX_BTF_SIDE)/base.btf $(VMLINUX_BTF_INSTALLED_FILE)

@@ -25,7 +25,7 @@ for carrier in "$folder"/lib/modules/*/updates/vmlinux_btf.ko*; do
   [ -f "$carrier" ] || continue
   wanted=$(carrier_wants "$carrier")
   [ "$wanted" = "$base" ] ||
-    die 1 "the carrier is of another kernel build: $carrier wants BTF $wanted, $side/base.btf is $base: run make linux-rebuild"
+    die 1 "the carrier is of another kernel build: $carrier wants BTF $wanted, $side/base.btf is $base: run make linux-rebuild, or remove it when it is left from before"
 done
 
 [ -n "$budgets" ] || exit 0

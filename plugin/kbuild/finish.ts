@@ -39,13 +39,17 @@ export interface FinishOptions extends Omit<SigningOptions, 'kconfig'> {
   readonly onStage?: (stage: string) => void;
 }
 
-/** The kernel's configuration; undefined when there is none yet. Throws `kbuild-config` when it has no BTF. */
+/**
+ * The kernel's configuration; undefined when there is none yet. Throws `kbuild-config` when it has no BTF, and `module-layout` when it
+ * takes no modules, of which the carrier is one.
+ */
 export function checkConfig(objtree: string): KernelConfig | undefined {
   const file = join(objtree, '.config');
   if (!existsSync(file)) return undefined;
   const config = parseConfig(readFileSync(file, 'latin1'));
   const cause = missingBtf(config);
   if (cause !== undefined) throw new CodedError('kbuild-config', cause, { file });
+  if (config.get('MODULES') !== 'y') throw new CodedError('module-layout', 'CONFIG_MODULES is not set', { file });
   return config;
 }
 

@@ -6,7 +6,8 @@ node=${VMLINUX_BTF_NODE:-node}
 program=${self%/*}/../vmlinux-btf.cjs
 
 # For the module $file of a build on the vmlinux $base, which was split: $objects is the object tree, $side the folder in it, and $copy the
-# module with its types as on the unsplit kernel. False for all else, such as a module of another tree.
+# module with its types as on the unsplit kernel. False for all else, such as a module of another tree: its path leads out of the object tree, and
+# from 6.13 on make of the kernel runs in its folder.
 find_copy() {
   case $base in
     */*) objects=${base%/*} ;;
@@ -14,6 +15,8 @@ find_copy() {
   esac
   side=$objects/.vmlinux-btf
   copy=$side/modules/$file
+  # shellcheck disable=SC3013 # -ef: dash, busybox and bash have it
+  [ "$objects" -ef . ] || return 1
   case $file in
     /* | ../*) return 1 ;;
     *.ko) [ -f "$side/original.btf" ] ;;

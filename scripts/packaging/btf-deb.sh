@@ -5,6 +5,8 @@
 # linux-image package. Needs dpkg-deb, modinfo and sha256sum; docs/packagers.md tells the rest.
 set -eu
 export LC_ALL=C
+# modinfo is where a user of Debian does not look.
+PATH=$PATH:/usr/sbin:/sbin
 
 usage() {
   cat <<'TEXT'
@@ -32,6 +34,7 @@ case ${1:-} in
 esac
 objtree=$1
 folder=${2:-$objtree/..}
+command -v modinfo >/dev/null || die "modinfo is missing: apt-get install kmod"
 
 release=$(cat "$objtree/include/config/kernel.release") || die "$objtree: no kernel was built here"
 carrier=$objtree/.vmlinux-btf/vmlinux_btf.ko
@@ -49,6 +52,11 @@ grep -q "^Package: linux-image-$release\$" "$objtree/debian/control" ||
 base=$(modinfo -F btf_base_sha256 "$carrier")
 hash=$(sha256sum "$objtree/.vmlinux-btf/base.btf")
 [ "$base" = "${hash%% *}" ] || die "$carrier is not of base.btf beside it: run vmlinux-btf kbuild --finish $objtree"
+
+image=$objtree/../linux-image-${release}_${version}_$arch.deb
+if [ -f "$image" ] && [ -n "$(find "$objtree/.vmlinux-btf/link.json" -newer "$image")" ]; then
+  die "$objtree was linked after $image was packed: run vmlinux-btf kbuild -- make … bindeb-pkg again"
+fi
 
 name=linux-btf-$release
 stage=$(mktemp -d)

@@ -17,25 +17,37 @@ Exit codes:
   0  every module of the initramfs is the one that is installed, and the carrier is not among them
   1  one is another, or is not installed, or the carrier is in the initramfs, where it takes room and is of no use
   2  wrong usage
-  3  the initramfs cannot be unpacked
+  3  the initramfs cannot be unpacked, or has no module of this release, of which nothing can be said then
+  4  unmkinitramfs is missing
 TEXT
   exit 2
 fi
 initrd=$1
-installed=$2
-[ -d "$installed" ] || { echo "initramfs-check.sh: $installed: no folder of modules" >&2 && exit 2; }
+# A slash at the end is what completion of a path leaves.
+installed=${2%/}
+release=${installed##*/}
+
+die() {
+  code=$1
+  shift
+  echo "initramfs-check.sh: $*" >&2
+  exit "$code"
+}
+
+[ -d "$installed" ] || die 2 "$installed: no folder of modules"
+command -v unmkinitramfs >/dev/null || die 4 "unmkinitramfs is missing: apt-get install initramfs-tools-core"
 
 unpacked=$(mktemp -d)
 trap 'rm -rf "$unpacked"' EXIT
 trap 'exit 1' HUP INT TERM
-unmkinitramfs "$initrd" "$unpacked" || { echo "initramfs-check.sh: $initrd: it does not unpack" >&2 && exit 3; }
+unmkinitramfs "$initrd" "$unpacked" || die 3 "$initrd: it does not unpack"
 
 list=$unpacked/modules.list
 # With microcode in front of it the initramfs is in main/; lib may be a link to usr/lib.
-find "$unpacked" -type f -path "*/lib/modules/${installed##*/}/*" -name '*.ko*' >"$list"
+find "$unpacked" -type f -path "*/lib/modules/$release/*" -name '*.ko*' >"$list"
 count=0 wrong=0
 while read -r file; do
-  place=${file##*/lib/modules/"${installed##*/}"/}
+  place=${file##*/lib/modules/"$release"/}
   count=$((count + 1))
   why=
   case $place in
@@ -53,5 +65,6 @@ while read -r file; do
     wrong=$((wrong + 1))
   fi
 done <"$list"
+[ "$count" -gt 0 ] || die 3 "$initrd: no module of $release is in it: is it the initramfs of this kernel?"
 echo "$initrd: $count modules, $wrong wrong"
 [ "$wrong" -eq 0 ]

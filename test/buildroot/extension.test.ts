@@ -143,7 +143,9 @@ test('options are handed on; make runs through kbuild before images are made', a
   const host = '/per-package';
   const options = `--pahole ${host}/bin/pahole --closure forward --module-btf prune --config /board/rules.json`;
   const signing = '--sign-key /keys/key.pem --sign-cert /keys/cert.x509';
-  const lines = log();
+  // As the commands of the package do before they build.
+  const [off, trees, ...lines] = log();
+  t.deepEqual([off, trees], ['off CONFIG_GCC_PLUGINS', 'trees']);
   t.is(lines[0], `tool kbuild ${options}`);
   t.true(
     lines[1].startsWith(`tool kbuild ${options} ${signing} -- make -j3 -C /linux ARCH=arm HOSTCC=gcc -O2`),
@@ -202,6 +204,14 @@ test('it is loaded at boot where that is wanted, by the init that there is', asy
     await make('build');
     t.is((await make('install', { [`${PREFIX}_AUTOLOAD`]: 'y', [init]: 'y' })).code, 0);
     t.true(existsSync(join(base, 'target', file)), file);
+    const old = join(base, 'target', 'lib', 'modules', '6.11.0', 'updates', 'vmlinux_btf.ko.xz');
+    mkdirSync(join(old, '..'), { recursive: true });
+    writeFileSync(old, 'of another release');
+    t.is((await make('install', { [`${PREFIX}_CARRIER`]: '', [init]: 'y' })).code, 0);
+    t.false(existsSync(join(base, 'target', file)), 'what was turned off goes');
+    t.false(existsSync(join(base, 'target', 'usr/sbin/vmlinux-btf-load')));
+    t.false(existsSync(old));
+    t.is((await make('finalize')).code, 0);
   }
 });
 

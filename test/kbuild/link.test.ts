@@ -265,6 +265,13 @@ test('make is run with the variables; it links again when options or the last li
   const lost = await cli(['kbuild', '--', 'true', `O=${objtree}`, 'olddefconfig']);
   t.is(lost.exitCode, 2);
   t.regex(lost.stderr, /\[kbuild-config\]\n$/);
+  writeFileSync(join(objtree, '.config'), 'CONFIG_DEBUG_INFO_BTF=y\n# CONFIG_MODULES is not set\n');
+  const alone = await cli(['kbuild', '--', 'true', `O=${objtree}`, 'olddefconfig']);
+  t.is(alone.exitCode, 3);
+  t.regex(
+    alone.stderr,
+    /\(CONFIG_MODULES is not set\): [^\n]+\.config: build the kernel with CONFIG_MODULES=y \[module-layout\]\n$/,
+  );
 });
 
 test('without make it prints the variables; a path that make cannot take is refused', async t => {

@@ -11,7 +11,12 @@ const wrappers = join(repository, 'build', 'bin', 'kbuild');
 /** A folder with fake tools that write down how they were called. */
 interface Bench {
   readonly at: string;
-  readonly run: (wrapper: string, words: readonly string[], more?: Record<string, string>) => Promise<Run>;
+  readonly run: (
+    wrapper: string,
+    words: readonly string[],
+    more?: Record<string, string>,
+    cwd?: string,
+  ) => Promise<Run>;
 }
 
 interface Run {
@@ -44,9 +49,9 @@ function bench(pahole = '', node = '', resolver = ''): Bench {
   for (const name of ['.tmp_vmlinux1', '.tmp_vmlinux.btf', 'dummy.ko', 'vmlinux']) writeFileSync(join(at, name), 'ELF');
   return {
     at,
-    run: async (wrapper, words, more = {}) => {
+    run: async (wrapper, words, more = {}, cwd = at) => {
       const { exitCode, stdout, stderr } = await execa(join(wrappers, wrapper), words, {
-        cwd: at,
+        cwd,
         // The first of PATH is the folder of the wrappers: they must not find themselves.
         env: { PATH: `${wrappers}:${join(at, 'bin')}:/usr/bin:/bin`, objtree: '.', ...more },
         extendEnv: false,
@@ -299,5 +304,11 @@ for (const wrapper of ['pahole', 'resolve_btfids'])
       const { calls } = await run(wrapper, [...words, file]);
       t.is(calls.at(-1), `${wrapper}: ${[...words, file].join('|')}|`);
     }
+    // From 6.13 on make of the kernel runs in the folder of that tree, and names the object tree.
+    const elsewhere = mkdtempSync(join(folder, 'module-'));
+    const base = join(at, 'vmlinux');
+    const own = words.map(word => (word === 'vmlinux' ? base : word));
+    const { calls } = await run(wrapper, [...own, 'x.ko'], { objtree: at }, elsewhere);
+    t.is(calls.at(-1), `${wrapper}: ${[...own, 'x.ko'].join('|')}|`);
     t.false(existsSync(join(at, '.vmlinux-btf', 'modules')));
   });

@@ -1,4 +1,4 @@
-import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { execa } from 'execa';
@@ -94,6 +94,17 @@ test('a carrier of another base, and a tree without a kernel, a package or a car
   for (const [name, spoil, says] of [
     ['base', (tree: string) => write(join(tree, '.vmlinux-btf/base.btf'), 'other'), /is not of base\.btf/],
     ['carrier', (tree: string) => rmSync(join(tree, '.vmlinux-btf/vmlinux_btf.ko')), /vmlinux_btf\.ko is missing/],
+    [
+      'linked',
+      (tree: string) => {
+        // The packed image is older than the link.
+        const image = join(tree, '..', `linux-image-${RELEASE}_6.12.117-3_armhf.deb`);
+        write(image, 'packed');
+        utimesSync(image, 1, 1);
+        write(join(tree, '.vmlinux-btf/link.json'), '{}');
+      },
+      /was linked after .*linux-image-6\.12\.117_6\.12\.117-3_armhf\.deb was packed/,
+    ],
     ['control', (tree: string) => rmSync(join(tree, 'debian/control')), /control is missing: run bindeb-pkg first/],
     [
       'release',
@@ -108,10 +119,16 @@ test('a carrier of another base, and a tree without a kernel, a package or a car
     t.is(exitCode, 3, name);
     t.is(stdout, '');
     t.regex(stderr.split('\n').at(-1) ?? '', says);
-    t.false((await execa('ls', [join(tree, '..')])).stdout.includes('.deb'));
+    t.false((await execa('ls', [join(tree, '..')])).stdout.includes('linux-btf'));
   }
   t.is((await pack()).exitCode, 2);
 });
+
+const outcome = async (run: PromiseLike<Run> | Run) => {
+  const { exitCode, stdout, stderr } = await run;
+  return { exitCode, stdout, stderr };
+};
+type Run = Readonly<Record<'stdout' | 'stderr', string>> & { readonly exitCode?: number };
 
 /** An initramfs with these modules of a kernel. */
 async function initramfs(name: string, modules: Readonly<Record<string, string>>): Promise<string> {
@@ -131,8 +148,8 @@ test('an initramfs with modules of before, or with the carrier, is noticed', asy
   const installed = join(folder, RELEASE);
   const now = { 'kernel/fs/ext4/ext4.ko': 'ext4 on the base', 'kernel/net/dummy.ko.xz': 'dummy' };
   for (const [place, text] of Object.entries(now)) write(join(installed, place), text);
-  const check = async (image: string) =>
-    execa(join(scripts, 'initramfs-check.sh'), [image, installed], { reject: false });
+  const check = async (image: string, of = installed) =>
+    execa(join(scripts, 'initramfs-check.sh'), [image, of], { reject: false });
   const good = await check(await initramfs('good', now));
   t.deepEqual([good.exitCode, good.stderr], [0, '']);
   t.regex(good.stdout, /good\.img: 2 modules, 0 wrong$/);
@@ -145,12 +162,18 @@ test('an initramfs with modules of before, or with the carrier, is noticed', asy
     }),
   );
   t.is(old.exitCode, 1);
+  t.deepEqual(await outcome(check(join(folder, 'old.img'), `${installed}/`)), await outcome(old));
   t.regex(old.stderr, /kernel\/fs\/ext4\/ext4\.ko: it is not the one that is installed/);
   t.regex(old.stderr, /kernel\/gone\.ko: it is not installed/);
   t.regex(old.stderr, /updates\/vmlinux_btf\.ko: the carrier/);
   t.regex(old.stdout, /4 modules, 3 wrong$/);
   writeFileSync(join(folder, 'none.img'), 'no initramfs');
-  t.not((await check(join(folder, 'none.img'))).exitCode, 0);
+  t.is((await check(join(folder, 'none.img'))).exitCode, 3);
+  const other = join(folder, '6.1.0');
+  mkdirSync(other);
+  const foreign = await check(join(folder, 'old.img'), other);
+  t.is(foreign.exitCode, 3);
+  t.regex(foreign.stderr, /old\.img: no module of 6\.1\.0 is in it/);
   t.is((await execa(join(scripts, 'initramfs-check.sh'), [], { reject: false })).exitCode, 2);
 });
 

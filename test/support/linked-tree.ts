@@ -16,7 +16,10 @@ export async function linkingTree(name: LinkedKernel, objtree: string): Promise<
   mkdirSync(tools, { recursive: true });
   for (const tool of [join(tools, 'resolve_btfids'), join(objtree, 'pahole')])
     writeFileSync(tool, '#!/bin/sh\nexit 0\n', { mode: 0o755 });
-  writeFileSync(join(objtree, '.config'), 'CONFIG_DEBUG_INFO_BTF=y\nCONFIG_DEBUG_INFO_BTF_MODULES=y\n');
+  writeFileSync(
+    join(objtree, '.config'),
+    'CONFIG_MODULES=y\nCONFIG_DEBUG_INFO_BTF=y\nCONFIG_DEBUG_INFO_BTF_MODULES=y\n',
+  );
   const linked = new ElfPatch(await unresolvedKernel(name));
   const finished = new ElfPatch(readFileSync(fixture(`${name}/vmlinux`))).elf;
   if (name === 'armv7-virt-7.2') {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
 import { execa } from 'execa';
@@ -97,4 +97,99 @@ ${bodyOf('python vmlinux_btf_write_budgets()')
   const wrong = await check('btf.base');
   t.not(wrong.exitCode, 0);
   t.regex(wrong.stderr, /btf\.base is not METRIC=LIMIT/);
+});
+
+/** A shell function of the class, with the variables that bitbake would expand; the tool writes its words down, errors go to standard output. */
+async function shell(
+  body: string,
+  variables: Readonly<Record<string, string>>,
+): Promise<{ said: string; code: number | undefined }> {
+  const at = mkdtempSync(join(folder, 'shell-'));
+  const side = join(at, 'side');
+  mkdirSync(side);
+  for (const file of ['report.json', 'base.btf', 'full.btf', 'vmlinux_btf.ko']) writeFileSync(join(side, file), '');
+  const values: Record<string, string> = {
+    VMLINUX_BTF_TOOL: 'tool',
+    VMLINUX_BTF_SIDE: side,
+    B: at,
+    WORKDIR: at,
+    ...variables,
+  };
+  const text = body.replace(/\$\{(\w+)\}/g, (_, name: string) => values[name] ?? '');
+  const program = `set -e\ntool() { echo "tool $*"; return $STATUS; }\nbbfatal_log() { echo "fatal $*"; exit 1; }\n${text}`;
+  const env = { STATUS: variables.STATUS ?? '0' };
+  const { stdout, exitCode } = await execa('sh', ['-c', program], { env, reject: false });
+  return { said: stdout.replaceAll(side, 'SIDE').replaceAll(at, 'AT'), code: exitCode };
+}
+
+test('budgets are looked for in the variable, and in a configuration that has some', async t => {
+  const check = `${bodyOf('vmlinux_btf_gate()')}${bodyOf('vmlinux_btf_check()')}vmlinux_btf_check`;
+  const rules = join(folder, 'rules.json');
+  writeFileSync(rules, '{ "keep": ["struct:budgets"] }\n');
+  t.deepEqual(await shell(check, { VMLINUX_BTF_CONFIG: rules }), { said: '', code: 0 });
+  const both = join(folder, 'both.json');
+  writeFileSync(both, '{ "keep": [], "budgets" : [] }\n');
+  const words = {
+    VMLINUX_BTF_CONFIG: both,
+    VMLINUX_BTF_BUDGETS: 'btf.base=1',
+    VMLINUX_BTF_BASELINE_OPTS: ' --baseline /b',
+  };
+  const { said, code } = await shell(check, words);
+  t.is(code, 0);
+  t.deepEqual(said.split('\n'), [
+    'tool check SIDE/report.json --config AT/vmlinux-btf.budgets.json --baseline /b',
+    `tool check SIDE/report.json --config ${both} --baseline /b`,
+  ]);
+  const broken = await shell(check, { ...words, STATUS: '1' });
+  t.is(broken.code, 1);
+  t.regex(broken.said, /^fatal a budget of VMLINUX_BTF_BUDGETS is broken/m);
+  t.regex((await shell(check, { ...words, STATUS: '2' })).said, /^fatal vmlinux-btf check failed/m);
+});
+
+test('each kernel deploys to a folder of its own, and a baseline that is not there yet is left out', async t => {
+  const deploy = bodyOf('do_deploy:append()').replace('do_deploy:append()', 'deploy()');
+  const where = join(folder, 'deployed', 'vmlinux-btf');
+  t.regex(classFile, /^VMLINUX_BTF_DEPLOY = "\$\{DEPLOYDIR\}\/\$\{KERNEL_DEPLOYSUBDIR\}\/vmlinux-btf"$/m);
+  const report = async (baseline: string): Promise<string> => {
+    const words = { VMLINUX_BTF_REPORTS: 'text', VMLINUX_BTF_DEPLOY: where, VMLINUX_BTF_BASELINE: baseline };
+    const options = baseline === '' ? '' : ` --baseline ${baseline}`;
+    return (await shell(`${deploy}deploy`, { ...words, VMLINUX_BTF_BASELINE_OPTS: options })).said;
+  };
+  const plain = `tool report AT --format text --to ${where}`;
+  t.is(await report(''), plain);
+  t.is(await report(join(folder, 'not-yet.json')), plain);
+  t.is(await report(join(repository, 'package.json')), `${plain} --baseline ${repository}/package.json`);
+  t.deepEqual(readdirSync(where).sort(), ['base.btf', 'full.btf', 'report.json', 'vmlinux_btf.ko']);
+});
+
+test('key and certificate go together, and what a configuration names is watched', async t => {
+  if (!haveTool(t, 'python3', 'python3')) return;
+  const config = join(folder, 'watched.json');
+  writeFileSync(config, '{ "keepFor": ["app.bpf.o"] }');
+  const start = classFile.indexOf('def vmlinux_btf_checksums');
+  const program = `import os, sys
+class D:
+    def getVar(self, name): return dict(CONFIG=sys.argv[1], OTHER=None)[name]
+${classFile.slice(start, classFile.indexOf('\n\n', start))}
+print(vmlinux_btf_checksums(D(), 'CONFIG', 'OTHER'))`;
+  const { stdout } = await execa('python3', ['-c', program, config]);
+  t.is(stdout, `${config}:True ${join(folder, 'app.bpf.o')}:False`);
+  const half = `import sys
+class D:
+    def getVar(self, name): return 'x' if name.endswith(sys.argv[1]) else ''
+class bb:
+    def fatal(text): sys.exit(text)
+d = D()
+${bodyOf('python ()')
+  .replace('python () {', 'if True:')
+  .replace(/\n\}\n$/, '\n')}`;
+  for (const [given, code] of [
+    ['_KEY', 1],
+    ['_CERT', 1],
+    ['nothing', 0],
+  ] as const) {
+    const ran = await execa('python3', ['-c', half, given], { reject: false });
+    t.is(ran.exitCode, code, given);
+    if (code === 1) t.is(ran.stderr, 'VMLINUX_BTF_SIGN_KEY and VMLINUX_BTF_SIGN_CERT: set both or none');
+  }
 });

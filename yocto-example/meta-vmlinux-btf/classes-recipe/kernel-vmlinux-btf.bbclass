@@ -34,6 +34,26 @@ VMLINUX_BTF_LINK_OPTS = "--pahole ${VMLINUX_BTF_PAHOLE} --closure ${VMLINUX_BTF_
 VMLINUX_BTF_LINK_OPTS .= "${@' --config ' + d.getVar('VMLINUX_BTF_CONFIG') if d.getVar('VMLINUX_BTF_CONFIG') else ''}"
 VMLINUX_BTF_FINISH_OPTS = "${@' --sign-key ' + d.getVar('VMLINUX_BTF_SIGN_KEY') + ' --sign-cert ' + d.getVar('VMLINUX_BTF_SIGN_CERT') if d.getVar('VMLINUX_BTF_SIGN_KEY') else ''}"
 VMLINUX_BTF_BASELINE_OPTS = "${@' --baseline ' + d.getVar('VMLINUX_BTF_BASELINE') if d.getVar('VMLINUX_BTF_BASELINE') else ''}"
+VMLINUX_BTF_DEPLOY = "${DEPLOYDIR}/${KERNEL_DEPLOYSUBDIR}/vmlinux-btf"
+
+python () {
+    if bool(d.getVar('VMLINUX_BTF_SIGN_KEY')) != bool(d.getVar('VMLINUX_BTF_SIGN_CERT')):
+        bb.fatal('VMLINUX_BTF_SIGN_KEY and VMLINUX_BTF_SIGN_CERT: set both or none')
+}
+
+def vmlinux_btf_checksums(d, *names):
+    """The files that variables name, and the BPF objects that a configuration names, as file-checksums takes them."""
+    import json
+    files = [d.getVar(name) for name in names if d.getVar(name)]
+    for file in list(files):
+        try:
+            with open(file) as text:
+                objects = json.load(text).get('keepFor', [])
+            files += [os.path.join(os.path.dirname(file), name) for name in objects]
+        except (OSError, ValueError, AttributeError, TypeError):
+            # Said by vmlinux-btf, with the place.
+            pass
+    return ' '.join('%s:%s' % (file, os.path.exists(file)) for file in files)
 
 # elfutils-native is for resolve_btfids, which the kernel builds.
 DEPENDS:append = " pahole-native vmlinux-btf-native elfutils-native"
@@ -68,16 +88,9 @@ do_compile:prepend() {
 	printf '%s\n' $words | sed -n 's/^VMLINUX_BTF_OPTIONS=//p' > ${B}/.vmlinux-btf-options
 }
 
-# Targets, and the modules if the kernel takes any, around the initramfs that kernel_do_compile was called with.
-vmlinux_btf_build() {
-	modules=
-	if grep -q '^CONFIG_MODULES=y$' ${B}/.config; then modules=modules; fi
-	vmlinux_btf_kbuild "$@" $modules $use_alternate_initrd
-}
-
 # In the environment of kernel_do_compile, whose build time is that of the kernel: another one would link again.
 do_compile:append() {
-	vmlinux_btf_build ${KERNEL_IMAGETYPE_FOR_MAKE}
+	vmlinux_btf_kbuild ${KERNEL_IMAGETYPE_FOR_MAKE} modules $use_alternate_initrd
 }
 
 python vmlinux_btf_write_budgets() {
@@ -107,7 +120,8 @@ vmlinux_btf_check() {
 	if [ -n "${VMLINUX_BTF_BUDGETS}" ]; then
 		vmlinux_btf_gate ${WORKDIR}/vmlinux-btf.budgets.json VMLINUX_BTF_BUDGETS
 	fi
-	if [ -n "${VMLINUX_BTF_CONFIG}" ]; then
+	# A file of keep rules need not have budgets.
+	if [ -n "${VMLINUX_BTF_CONFIG}" ] && grep -q '"budgets"[[:space:]]*:' ${VMLINUX_BTF_CONFIG}; then
 		vmlinux_btf_gate ${VMLINUX_BTF_CONFIG} ${VMLINUX_BTF_CONFIG}
 	fi
 }
@@ -122,9 +136,9 @@ do_vmlinux_btf() {
 do_vmlinux_btf[doc] = "Checks the split of the kernel's BTF, and its size budgets"
 do_vmlinux_btf[dirs] = "${B}"
 do_vmlinux_btf[prefuncs] += "vmlinux_btf_write_budgets"
-do_vmlinux_btf[file-checksums] += "${@' '.join(f + ':True' for f in [d.getVar('VMLINUX_BTF_CONFIG'), d.getVar('VMLINUX_BTF_BASELINE')] if f)}"
+do_vmlinux_btf[file-checksums] += "${@vmlinux_btf_checksums(d, 'VMLINUX_BTF_CONFIG', 'VMLINUX_BTF_BASELINE')}"
 addtask vmlinux_btf after do_compile_kernelmodules before do_install do_sizecheck
-do_compile[file-checksums] += "${@d.getVar('VMLINUX_BTF_CONFIG') + ':True' if d.getVar('VMLINUX_BTF_CONFIG') else ''}"
+do_compile[file-checksums] += "${@vmlinux_btf_checksums(d, 'VMLINUX_BTF_CONFIG')}"
 
 # Modules, and the carrier, belong to this base: it is noted for the time when the kernel is linked once more around them.
 do_install:append() {
@@ -138,17 +152,26 @@ KERNEL_MODULE_AUTOLOAD:append = "${@' vmlinux_btf' if d.getVar('VMLINUX_BTF_AUTO
 
 # kernel_do_compile has linked once more, with the initramfs inside, after modules and carrier were installed.
 do_bundle_initramfs:append() {
-	vmlinux_btf_build vmlinux
+	# Of an image type vmlinux the plain one is back in its place: the one that was linked last is put there meanwhile.
+	if [ -e ${B}/vmlinux.initramfs ]; then
+		mv ${B}/vmlinux ${B}/vmlinux.plain
+		cp -p ${B}/vmlinux.initramfs ${B}/vmlinux
+	fi
+	vmlinux_btf_kbuild vmlinux modules $use_alternate_initrd
+	if [ -e ${B}/vmlinux.plain ]; then mv ${B}/vmlinux.plain ${B}/vmlinux; fi
 	cmp -s ${VMLINUX_BTF_SIDE}/base.btf ${B}/.vmlinux-btf-installed ||
 		bbfatal_log "${B}: the link with the initramfs made another base than the installed modules were built for: KERNEL_DEBUG_TIMESTAMPS has to be 0, with which pahole makes the same BTF each time"
 	vmlinux_btf_check
 }
 
 do_deploy:append() {
-	install -d ${DEPLOYDIR}/vmlinux-btf
+	install -d ${VMLINUX_BTF_DEPLOY}
 	for file in report.json base.btf full.btf vmlinux_btf.ko; do
-		install -m 0644 ${VMLINUX_BTF_SIDE}/$file ${DEPLOYDIR}/vmlinux-btf/$file
+		install -m 0644 ${VMLINUX_BTF_SIDE}/$file ${VMLINUX_BTF_DEPLOY}/$file
 	done
-	${VMLINUX_BTF_TOOL} report ${B} --format ${VMLINUX_BTF_REPORTS} --to ${DEPLOYDIR}/vmlinux-btf${VMLINUX_BTF_BASELINE_OPTS} ||
+	# Of the first build there is no baseline yet.
+	baseline=
+	if [ -n "${VMLINUX_BTF_BASELINE}" ] && [ -e "${VMLINUX_BTF_BASELINE}" ]; then baseline="${VMLINUX_BTF_BASELINE_OPTS}"; fi
+	${VMLINUX_BTF_TOOL} report ${B} --format ${VMLINUX_BTF_REPORTS} --to ${VMLINUX_BTF_DEPLOY} $baseline ||
 		bbfatal_log "vmlinux-btf report failed: its last line says why"
 }
