@@ -24,6 +24,10 @@ CP = cp -fpR
 NPROC = 3
 KERNEL_MAKE_FLAGS = ARCH=mips
 KERNEL_MAKEOPTS = -C $(LINUX_DIR) $(KERNEL_MAKE_FLAGS)
+KERNEL_MAKE = $(MAKE) $(KERNEL_MAKEOPTS)
+define Kernel/Configure/Default
+	echo default configure >>$(LINUX_DIR)/log
+endef
 define Kernel/CompileModules/Default
 	echo default modules >>$(LINUX_DIR)/log
 endef
@@ -35,6 +39,8 @@ define Kernel/CompileImage/Initramfs
 endef
 include $(BASE)/vmlinux-btf.mk
 define BuildKernel
+configure:
+	$(Kernel/Configure)
 modules:
 	$(Kernel/CompileModules)
 image:
@@ -106,6 +112,17 @@ test('make of the kernel gets the words that kbuild prints, and a dump of the pa
     `VMLINUX_BTF_PAHOLE=${base}/host/bin/pahole`,
   ]);
   t.is((await make('flags', 'DUMP=1')).stdout, `-C\n${base}/linux\nARCH=mips`);
+});
+
+test('the configuration is looked at by kbuild', async t => {
+  if (!haveTool(t, 'make', 'make')) return;
+  const { make, log } = target();
+  t.is((await make('configure')).code, 0);
+  const words = 'tool kbuild --pahole /host/bin/pahole --closure complete';
+  t.deepEqual(
+    log().filter(line => line !== words),
+    ['default configure', `${words} -- make -C /linux ARCH=mips PAHOLE=/x olddefconfig`],
+  );
 });
 
 test('modules are built through kbuild, reports go beside the images, and a broken budget ends make', async t => {
