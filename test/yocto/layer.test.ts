@@ -22,6 +22,17 @@ function bodyOf(head: string): string {
   return classFile.slice(start, classFile.indexOf('\n}\n', start) + 3);
 }
 
+/** What a Python function of the class meets: `getVar` is an expression of `name`; the second argument of the program is WORKDIR. */
+function bitbake(getVar: string): string {
+  return `import os, sys
+class D:
+    def getVar(self, name): return ${getVar}
+    def expand(self, text): return text.replace('\${WORKDIR}', sys.argv[2])
+class bb:
+    def fatal(text): sys.exit(text)
+d = D()`;
+}
+
 test('the recipe is of this version, and its checksums are those of the bundle', async t => {
   const recipe = `vmlinux-btf-native_${version}.bb`;
   t.deepEqual(
@@ -76,13 +87,7 @@ test('VMLINUX_BTF_BUDGETS becomes budgets that check takes', async t => {
   if (!haveTool(t, 'python3', 'python3')) return;
   const out = join(folder, 'out');
   t.is((await splitQuickly(fixture('armv7-virt/vmlinux'), out)).exitCode, 0);
-  const program = `import sys
-class D:
-    def getVar(self, name): return sys.argv[1]
-    def expand(self, text): return text.replace('\${WORKDIR}', sys.argv[2])
-class bb:
-    def fatal(text): sys.exit(text)
-d = D()
+  const program = `${bitbake('sys.argv[1]')}
 ${bodyOf('python vmlinux_btf_write_budgets()')
   .replace('python vmlinux_btf_write_budgets() {', 'if True:')
   .replace(/\n\}\n$/, '\n')}`;
@@ -167,19 +172,12 @@ test('key and certificate go together, and what a configuration names is watched
   const config = join(folder, 'watched.json');
   writeFileSync(config, '{ "keepFor": ["app.bpf.o"] }');
   const start = classFile.indexOf('def vmlinux_btf_checksums');
-  const program = `import os, sys
-class D:
-    def getVar(self, name): return dict(CONFIG=sys.argv[1], OTHER=None)[name]
+  const program = `${bitbake('dict(CONFIG=sys.argv[1], OTHER=None)[name]')}
 ${classFile.slice(start, classFile.indexOf('\n\n', start))}
-print(vmlinux_btf_checksums(D(), 'CONFIG', 'OTHER'))`;
+print(vmlinux_btf_checksums(d, 'CONFIG', 'OTHER'))`;
   const { stdout } = await execa('python3', ['-c', program, config]);
   t.is(stdout, `${config}:True ${join(folder, 'app.bpf.o')}:False`);
-  const half = `import sys
-class D:
-    def getVar(self, name): return 'x' if name.endswith(sys.argv[1]) else ''
-class bb:
-    def fatal(text): sys.exit(text)
-d = D()
+  const half = `${bitbake("'x' if name.endswith(sys.argv[1]) else ''")}
 ${bodyOf('python ()')
   .replace('python () {', 'if True:')
   .replace(/\n\}\n$/, '\n')}`;
