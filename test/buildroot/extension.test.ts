@@ -157,6 +157,18 @@ test('options are handed on; make runs through kbuild before images are made', a
   t.is(readFileSync(join(base, 'linux', '.vmlinux-btf-options'), 'utf8'), '%7B%7D\n');
 });
 
+test('device trees of the board are in the kernel before it is linked', async t => {
+  if (!haveMake(t)) return;
+  const { base, make } = board();
+  const trees = ['one.dts', 'two.dts'].map(name => join(base, name));
+  for (const file of trees) writeFileSync(file, '/dts-v1/;\n');
+  const copied = join(base, 'linux', 'arch', 'boot', 'dts');
+  mkdirSync(copied, { recursive: true });
+  const options = { BR2_LINUX_KERNEL_CUSTOM_DTS_PATH: `"${trees.join(' ')}"`, LINUX_MAKE_ENV: 'NO_BTF=2' };
+  t.not((await make('build', options)).code, 0, 'nothing was linked');
+  for (const name of ['one.dts', 'two.dts']) t.true(existsSync(join(copied, name)), name);
+});
+
 test('a kernel without BTF ends the build before it is compiled', async t => {
   if (!haveMake(t)) return;
   const { make, log } = board();

@@ -14,6 +14,8 @@ const recipe = document
   .slice(document.indexOf('       VMLINUX_BTF ?='), document.indexOf('   and in `target/linux/BOARD/Makefile`'))
   .replace(/^ {7}/gm, '');
 
+const DEFAULTS = ['Configure/Default', 'CompileModules/Default', 'CompileImage/Default', 'CompileImage/Initramfs'];
+
 /** As include/kernel-build.mk does it: what a target may define again is expanded when the rules are made. */
 const MAKEFILE = `
 LINUX_DIR = $(BASE)/linux
@@ -25,19 +27,7 @@ NPROC = 3
 KERNEL_MAKE_FLAGS = ARCH=mips
 KERNEL_MAKEOPTS = -C $(LINUX_DIR) $(KERNEL_MAKE_FLAGS)
 KERNEL_MAKE = $(MAKE) $(KERNEL_MAKEOPTS)
-define Kernel/Configure/Default
-	echo default configure >>$(LINUX_DIR)/log
-endef
-define Kernel/CompileModules/Default
-	echo default modules >>$(LINUX_DIR)/log
-endef
-define Kernel/CompileImage/Default
-	echo default image >>$(LINUX_DIR)/log
-endef
-define Kernel/CompileImage/Initramfs
-	echo default initramfs >>$(LINUX_DIR)/log
-endef
-include $(BASE)/vmlinux-btf.mk
+${DEFAULTS.map(name => `define Kernel/${name}\n\techo ${name} >>$(LINUX_DIR)/log\nendef\n`).join('')}include $(BASE)/vmlinux-btf.mk
 define BuildKernel
 configure:
 	$(Kernel/Configure)
@@ -121,7 +111,7 @@ test('the configuration is looked at by kbuild', async t => {
   const words = 'tool kbuild --pahole /host/bin/pahole --closure complete';
   t.deepEqual(
     log().filter(line => line !== words),
-    ['default configure', `${words} -- make -C /linux ARCH=mips PAHOLE=/x olddefconfig`],
+    ['Configure/Default', `${words} -- make -C /linux ARCH=mips PAHOLE=/x olddefconfig`],
   );
 });
 
@@ -134,7 +124,7 @@ test('modules are built through kbuild, reports go beside the images, and a brok
   t.deepEqual(
     log().filter(line => line !== `tool kbuild --pahole ${pahole} --closure forward`),
     [
-      'default modules',
+      'CompileModules/Default',
       `tool kbuild --pahole ${pahole} --closure forward -- make -C /linux ARCH=mips PAHOLE=/x -j3 all modules`,
       'tool report /linux --format text,html --to /bin/vmlinux-btf',
       'tool check /linux/.vmlinux-btf/report.json --config /budgets.json',
@@ -152,12 +142,12 @@ test('images are of the base that the packed modules were built for', async t =>
   const { base, make, log } = target();
   t.is((await make('modules')).code, 0);
   t.is((await make('image')).code, 0);
-  t.deepEqual(log().slice(-2), ['default image', 'default initramfs']);
+  t.deepEqual(log().slice(-2), ['CompileImage/Default', 'CompileImage/Initramfs']);
   writeFileSync(join(base, 'linux', '.vmlinux-btf', 'base.btf'), 'other\n');
   const { stdout, code } = await make('image');
   t.not(code, 0);
   t.regex(stdout, /differ: /);
-  t.is(log().at(-1), 'default image');
+  t.is(log().at(-1), 'CompileImage/Default');
 });
 
 test('every variable that a target may set stands in the table, and no other', t => {
